@@ -1,0 +1,1 @@
+"""What a shop sells: shops, category trees, products, variants with their prices, and stock."""

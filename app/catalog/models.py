@@ -1,0 +1,187 @@
+"""Tables of the catalogue; rows are archived and never deleted, orders keep pointing at them."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from app.core.sql import enum_column
+
+
+class ShopStatus(StrEnum):
+    """Whether a shop takes orders."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+
+
+class ProductKind(StrEnum):
+    """Goods are shipped; an entry admits to a paid community and never earns a commission."""
+
+    GOODS = "goods"
+    ENTRY = "entry"
+
+
+class ProductStatus(StrEnum):
+    """Members see only what is on sale."""
+
+    DRAFT = "draft"
+    ON_SALE = "on_sale"
+    ARCHIVED = "archived"
+
+
+class Shop(SQLModel, table=True):
+    """A tenant: one currency, one time zone for its business days."""
+
+    __tablename__ = "shops"
+    __table_args__ = (
+        sa.UniqueConstraint("slug"),
+        sa.CheckConstraint("shipping_flat_amount >= 0", "shipping_flat_amount"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    slug: str = Field(max_length=63)
+    name: str = Field(max_length=120)
+    currency: str = Field(max_length=3)
+    time_zone: str = Field(default="Asia/Shanghai", max_length=64)
+    status: ShopStatus = Field(sa_type=enum_column(ShopStatus))  # type: ignore[call-overload]
+    shipping_flat_amount: int = Field(default=0, sa_type=sa.BigInteger)
+    allow_free_orders: bool = False
+    version: int = 1
+    created_at: datetime
+
+
+class Category(SQLModel, table=True):
+    """A node of a shop's tree of departments; it names the domain of trust its goods belong to."""
+
+    __tablename__ = "categories"
+    __table_args__ = (sa.Index("ix_categories_shop_id_parent_id", "shop_id", "parent_id"),)
+
+    id: UUID = Field(primary_key=True)
+    shop_id: UUID = Field(foreign_key="shops.id")
+    parent_id: UUID | None = Field(default=None, foreign_key="categories.id")
+    name: str = Field(max_length=120)
+    trust_domain: str | None = Field(default=None, max_length=64)
+    position: int = 0
+    archived_at: datetime | None = None
+
+
+class Product(SQLModel, table=True):
+    """What members see as one article; `lowest_amount` is the least list price of its variants."""
+
+    __tablename__ = "products"
+    __table_args__ = (
+        # One index for each order members may list in, so that a page never sorts the shop.
+        sa.Index("ix_products_shop_id_status_id", "shop_id", "status", "id"),
+        sa.Index(
+            "ix_products_shop_id_status_lowest_amount_id",
+            "shop_id",
+            "status",
+            "lowest_amount",
+            "id",
+        ),
+        sa.Index("ix_products_shop_id_status_title_id", "shop_id", "status", "title", "id"),
+        sa.Index("ix_products_category_id_status_id", "category_id", "status", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    shop_id: UUID = Field(foreign_key="shops.id")
+    category_id: UUID | None = Field(default=None, foreign_key="categories.id")
+    title: str = Field(max_length=120)
+    description: str = Field(default="", sa_type=sa.Text)
+    kind: ProductKind = Field(sa_type=enum_column(ProductKind))  # type: ignore[call-overload]
+    status: ProductStatus = Field(sa_type=enum_column(ProductStatus))  # type: ignore[call-overload]
+    is_private: bool = False
+    lowest_amount: int | None = Field(default=None, sa_type=sa.BigInteger)
+    version: int = 1
+    created_at: datetime
+
+
+class ProductTag(SQLModel, table=True):
+    """One tag of one product; promotions match by it."""
+
+    __tablename__ = "product_tags"
+    __table_args__ = (sa.Index("ix_product_tags_tag_product_id", "tag", "product_id"),)
+
+    product_id: UUID = Field(primary_key=True, foreign_key="products.id")
+    tag: str = Field(primary_key=True, max_length=64)
+
+
+class Variant(SQLModel, table=True):
+    """What is put into a basket; `floor_amount` is a unit price no discount may cross."""
+
+    __tablename__ = "variants"
+    __table_args__ = (
+        sa.UniqueConstraint("shop_id", "sku"),
+        sa.Index("ix_variants_product_id", "product_id"),
+        sa.CheckConstraint(
+            "list_amount >= 0 AND floor_amount >= 0 AND coalesce(solo_amount, 0) >= 0 "
+            "AND coalesce(cost_amount, 0) >= 0",
+            "amounts",
+        ),
+        sa.CheckConstraint("list_amount >= floor_amount", "floor"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    shop_id: UUID = Field(foreign_key="shops.id")
+    product_id: UUID = Field(foreign_key="products.id")
+    sku: str = Field(max_length=64)
+    title: str = Field(max_length=120)
+    list_amount: int = Field(sa_type=sa.BigInteger)
+    solo_amount: int | None = Field(default=None, sa_type=sa.BigInteger)
+    cost_amount: int | None = Field(default=None, sa_type=sa.BigInteger)
+    floor_amount: int = Field(default=0, sa_type=sa.BigInteger)
+    version: int = 1
+    archived_at: datetime | None = None
+    created_at: datetime
+
+
+class PriceChange(SQLModel, table=True):
+    """What a variant cost from a moment on: the evidence behind every crossed-out price."""
+
+    __tablename__ = "price_changes"
+    __table_args__ = (sa.Index("ix_price_changes_variant_id_id", "variant_id", "id"),)
+
+    id: UUID = Field(primary_key=True)
+    variant_id: UUID = Field(foreign_key="variants.id")
+    at: datetime
+    list_amount: int = Field(sa_type=sa.BigInteger)
+    solo_amount: int | None = Field(default=None, sa_type=sa.BigInteger)
+    actor_kind: str = Field(max_length=16)
+    actor_id: UUID | None = None
+
+
+class Stock(SQLModel, table=True):
+    """Units of one variant: all ever stocked, promised to open orders, and sold."""
+
+    __tablename__ = "stock"
+    __table_args__ = (
+        sa.CheckConstraint("on_hand >= 0 AND reserved >= 0 AND sold >= 0", "not_negative"),
+        sa.CheckConstraint("reserved + sold <= on_hand", "never_oversold"),
+    )
+
+    variant_id: UUID = Field(primary_key=True, foreign_key="variants.id")
+    shop_id: UUID = Field(foreign_key="shops.id", index=True)
+    on_hand: int = Field(default=0, sa_type=sa.BigInteger)
+    reserved: int = Field(default=0, sa_type=sa.BigInteger)
+    sold: int = Field(default=0, sa_type=sa.BigInteger)
+
+
+class StockAdjustment(SQLModel, table=True):
+    """Why the units on hand changed by this many, and who said so; their sum is `on_hand`."""
+
+    __tablename__ = "stock_adjustments"
+    __table_args__ = (
+        sa.Index("ix_stock_adjustments_variant_id_id", "variant_id", "id"),
+        sa.CheckConstraint("quantity <> 0", "quantity"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    variant_id: UUID = Field(foreign_key="variants.id")
+    quantity: int = Field(sa_type=sa.BigInteger)
+    reason: str = Field(max_length=120)
+    at: datetime
+    actor_kind: str = Field(max_length=16)
+    actor_id: UUID | None = None

@@ -1,0 +1,242 @@
+"""Engines, sessions and the only home of `commit()`."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, TypeVar
+
+import sqlalchemy as sa
+from fastapi import Depends, Request
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from app.core.clock import Clock
+from app.core.errors import Unavailable
+from app.core.events import Wiring, flush_events
+from app.settings import Settings
+
+RETRIES_MAX = 3
+# serialization failure, deadlock; a unique violation of an event's number is told by its name
+RETRYABLE_SQLSTATES = frozenset({"40001", "40P01"})
+BUSY_SQLSTATES = frozenset({"55P03", "57014", "57P01", "57P02", "57P03", "53300", "25P03"})
+RETRYABLE_CONSTRAINT = "uq_outbox_events_aggregate_id"
+
+T = TypeVar("T")
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", "") or "")
+
+
+def is_retryable(error: BaseException) -> bool:
+    """True when the same work may simply be done again from the start."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if _sqlstate(error) in RETRYABLE_SQLSTATES:
+        return True
+    told = str(error.orig)
+    return RETRYABLE_CONSTRAINT in told or "outbox_events.aggregate_id" in told
+
+
+def is_outage(error: BaseException) -> bool:
+    """True when the database is busy, full or away: the client may come again, nothing is lost."""
+    if isinstance(error, PoolTimeout | ConnectionError | TimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated or _sqlstate(error) in BUSY_SQLSTATES:
+        return True
+    if _sqlstate(error).startswith(("08", "53", "57P")):
+        return True
+    return isinstance(error, OperationalError) and not _sqlstate(error)
+
+
+async def pause_before_retry(attempt: int) -> None:
+    """Wait a little, longer each time, never in step with a rival."""
+    await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)
+
+
+class Database:
+    """One database: a writing pool, a reading pool, and the wiring every session carries."""
+
+    def __init__(self, settings: Settings, *, wiring: Wiring, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.writer, self.reader = _engines(settings)
+        info = {"wiring": wiring, "clock": clock}
+        self._writing = async_sessionmaker(self.writer, expire_on_commit=False, info=info)
+        self._reading = async_sessionmaker(
+            self.reader, expire_on_commit=False, autoflush=False, info=info
+        )
+
+    async def dispose(self) -> None:
+        """Close every pooled connection."""
+        await self.writer.dispose()
+        await self.reader.dispose()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """A session whose transaction is rolled back unless `commit` is called on it."""
+        async with self._writing() as db:
+            db.info["pending_events"] = []
+            yield db
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session of the reading pool: each statement sees what is committed, no transaction."""
+        async with self._reading() as db:
+            yield db
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """A reading session in which every statement sees one and the same moment."""
+        async with self.reader.connect() as plain:
+            connection = plain
+            if self.settings.is_sqlite:
+                await connection.exec_driver_sql("BEGIN")
+            else:
+                connection = await connection.execution_options(isolation_level="REPEATABLE READ")
+                await connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            try:
+                async with AsyncSession(connection, autoflush=False) as db:
+                    yield db
+            finally:
+                if self.settings.is_sqlite:
+                    await connection.exec_driver_sql("ROLLBACK")
+                await connection.rollback()
+
+    async def transact(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Do the work in one transaction and commit; again from the start where rivals collided."""
+        attempt = 0
+        while True:
+            try:
+                async with self.writing() as db:
+                    done = await work(db)
+                    await commit(db)
+                    return done
+            except DBAPIError as error:
+                if not is_retryable(error) or attempt >= RETRIES_MAX:
+                    raise
+                attempt += 1
+                await pause_before_retry(attempt)
+
+
+async def commit(db: AsyncSession) -> None:
+    """Write the events still held back, then make it all durable at once."""
+    await flush_events(db)
+    await db.commit()
+
+
+def _engines(settings: Settings) -> tuple[AsyncEngine, AsyncEngine]:
+    return _sqlite(settings) if settings.is_sqlite else _postgresql(settings)
+
+
+def _sqlite(settings: Settings) -> tuple[AsyncEngine, AsyncEngine]:
+    common: dict[str, Any] = {
+        "pool_timeout": settings.db_pool_timeout_seconds,
+        "max_overflow": 0,
+        "pool_reset_on_return": "rollback",
+    }
+    writer = create_async_engine(settings.sqlalchemy_url, pool_size=1, **common)
+    reader = create_async_engine(
+        settings.sqlalchemy_url,
+        pool_size=settings.db_reader_pool_size,
+        isolation_level="AUTOCOMMIT",
+        **common,
+    )
+    busy_ms = settings.db_lock_timeout_ms
+
+    def pragmas(connection: Any, *, read_only: bool) -> None:
+        # The driver must not open transactions by itself: it would take the lock too late.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for statement in (
+            f"PRAGMA busy_timeout={busy_ms}",
+            "PRAGMA journal_mode=WAL",
+            "PRAGMA synchronous=FULL",
+            "PRAGMA foreign_keys=ON",
+            "PRAGMA temp_store=MEMORY",
+            f"PRAGMA query_only={'ON' if read_only else 'OFF'}",
+        ):
+            cursor.execute(statement)
+        cursor.close()
+
+    @event.listens_for(writer.sync_engine, "connect")
+    def _writer_connects(connection: Any, _record: Any) -> None:
+        pragmas(connection, read_only=False)
+
+    @event.listens_for(reader.sync_engine, "connect")
+    def _reader_connects(connection: Any, _record: Any) -> None:
+        pragmas(connection, read_only=True)
+
+    @event.listens_for(writer.sync_engine, "begin")
+    def _take_the_lock_first(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return writer, reader
+
+
+def _postgresql(settings: Settings) -> tuple[AsyncEngine, AsyncEngine]:
+    def engine(size: int, **more: Any) -> AsyncEngine:
+        return create_async_engine(
+            settings.sqlalchemy_url,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=settings.db_pool_timeout_seconds,
+            pool_use_lifo=True,
+            connect_args={
+                "timeout": 5,
+                "command_timeout": settings.db_statement_timeout_ms / 1000 + 2,
+                "server_settings": {
+                    "application_name": "quanpu",
+                    "timezone": "UTC",
+                    "jit": "off",
+                    "lock_timeout": str(settings.db_lock_timeout_ms),
+                    "statement_timeout": str(settings.db_statement_timeout_ms),
+                    "idle_in_transaction_session_timeout": "30000",
+                },
+            },
+            **more,
+        )
+
+    return (
+        engine(settings.db_pool_size),
+        engine(settings.db_reader_pool_size, isolation_level="AUTOCOMMIT"),
+    )
+
+
+def database_of(request: Request) -> Database:
+    """The application's database."""
+    found: Database = request.app.state.database
+    return found
+
+
+def _current_session(request: Request) -> AsyncSession:
+    db: AsyncSession = request.state.db
+    return db
+
+
+def _current_reader(request: Request) -> AsyncSession:
+    db: AsyncSession = request.state.read_db
+    return db
+
+
+Db = Annotated[AsyncSession, Depends(_current_session)]
+ReadDb = Annotated[AsyncSession, Depends(_current_reader)]
+
+
+async def ping(database: Database) -> None:
+    """One trivial statement; raises `Unavailable` where the database does not answer."""
+    try:
+        async with database.reading() as db:
+            await db.execute(sa.text("SELECT 1"))
+    except (DBAPIError, PoolTimeout, OSError) as error:
+        raise Unavailable from error

@@ -1,0 +1,148 @@
+"""Idempotency keys: the first answer is kept and given again, for the same caller and request."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import Header
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.core.errors import IdempotencyInFlight, IdempotencyKeyReused
+from app.core.sql import Json, is_postgresql, table, upsert
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+KEPT_HEADERS = ("etag", "location", "content-language")
+
+KeyHeader = Annotated[
+    str,
+    Header(
+        alias=HEADER,
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Chosen by the client, one for each intent; kept for 48 hours. The same key "
+        "with the same request gives the first answer again.",
+        examples=["0b1f7c1e-6a55-4c55-9d0f-2f1f5a5cf7a1"],
+    ),
+]
+
+
+async def require_key(idempotency_key: KeyHeader) -> None:
+    """Refuse a request without a usable key; the route itself reads it."""
+
+
+class IdempotencyAnswer(SQLModel, table=True):
+    """One key: its request's hash and, once there is one, the answer. `status` NULL: in flight."""
+
+    __tablename__ = "idempotency_answers"
+
+    scope: str = Field(primary_key=True, max_length=64)
+    request_hash: str = Field(max_length=64)
+    status: int | None = None
+    headers: dict[str, str] | None = Field(default=None, sa_type=Json)
+    body: str | None = Field(default=None, sa_type=sa.Text)
+    lease_until: datetime | None = None
+    created_at: datetime = Field(index=True)
+
+
+_answers = table(IdempotencyAnswer)
+
+
+@dataclass(slots=True)
+class Key:
+    """A caller's key for one request, and whether its row says "in flight"."""
+
+    scope: str
+    request_hash: str
+    marked: bool = False
+
+    @staticmethod
+    def of(request: Request, body: bytes, subject: str, key: str) -> "Key":
+        """The key as this caller's own; the hash covers method, path, query and body."""
+        line = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+        return Key(
+            scope=hashlib.sha256(f"{subject}\n{key}".encode()).hexdigest(),
+            request_hash=hashlib.sha256(line + body).hexdigest(),
+        )
+
+    @property
+    def _lock_id(self) -> int:
+        return int.from_bytes(bytes.fromhex(self.scope)[:8], "big", signed=True)
+
+    async def take(self, db: AsyncSession, *, now: datetime) -> Response | None:
+        """The kept answer, or `None` when the work is this request's to do.
+
+        On PostgreSQL a transaction lock on the key tells rivals apart; on SQLite the writer's lock
+        has already done so.
+        """
+        if is_postgresql(db):
+            locked = sa.select(sa.func.pg_try_advisory_xact_lock(self._lock_id))
+            if not (await db.execute(locked)).scalar_one():
+                raise IdempotencyInFlight
+        row = (
+            await db.execute(sa.select(_answers).where(_answers.c.scope == self.scope))
+        ).mappings()
+        return self._answer(row.first(), now)
+
+    def _answer(self, kept: sa.RowMapping | None, now: datetime) -> Response | None:
+        if kept is None:
+            return None
+        if kept["request_hash"] != self.request_hash:
+            raise IdempotencyKeyReused
+        if kept["status"] is None:
+            if kept["lease_until"] and kept["lease_until"] > now:
+                raise IdempotencyInFlight
+            self.marked = True
+            return None
+        return Response(
+            kept["body"],
+            status_code=kept["status"],
+            headers={**(kept["headers"] or {}), REPLAYED: "true"},
+        )
+
+    async def mark_in_flight(self, db: AsyncSession, *, now: datetime, lease_seconds: int) -> None:
+        """Say to rivals that the work goes on outside a transaction."""
+        await self._write(db, now, status=None, lease_until=now + timedelta(seconds=lease_seconds))
+        self.marked = True
+
+    async def store(self, db: AsyncSession, response: Response, *, now: datetime) -> None:
+        """Keep the answer, in the transaction of the work itself."""
+        kept = {n: response.headers[n] for n in KEPT_HEADERS if n in response.headers}
+        if "content-type" in response.headers:
+            kept["content-type"] = response.headers["content-type"]
+        await self._write(
+            db,
+            now,
+            status=response.status_code,
+            headers=kept,
+            body=bytes(response.body).decode(),
+            lease_until=None,
+        )
+
+    async def release(self, db: AsyncSession) -> None:
+        """Forget an unfinished attempt, so that the client's retry need not wait for the lease."""
+        await db.execute(
+            sa.delete(_answers).where(_answers.c.scope == self.scope, _answers.c.status.is_(None))
+        )
+
+    async def _write(self, db: AsyncSession, now: datetime, **values: Any) -> None:
+        first = {"scope": self.scope, "request_hash": self.request_hash, "created_at": now}
+        if not self.marked:
+            # A rival that slipped past the lock meets the primary key here and is run again.
+            await db.execute(sa.insert(_answers).values(**first, **values))
+            return
+        statement = upsert(db, _answers).values(**first, **values)
+        await db.execute(statement.on_conflict_do_update(index_elements=["scope"], set_=values))
+
+
+async def prune_answers(db: AsyncSession, *, before: datetime, rows_max: int) -> int:
+    """Drop answers older than `before`, a bounded number at a time."""
+    old = sa.select(_answers.c.scope).where(_answers.c.created_at < before).limit(rows_max)
+    done = await db.execute(sa.delete(_answers).where(_answers.c.scope.in_(old)))
+    return int(done.rowcount)  # type: ignore[attr-defined]

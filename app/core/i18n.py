@@ -1,0 +1,36 @@
+"""Languages at the edge: the code speaks in codes, people read Chinese or English."""
+
+from typing import Annotated, Literal
+
+from fastapi import Depends, Request
+
+Language = Literal["zh-CN", "en"]
+DEFAULT_LANGUAGE: Language = "zh-CN"
+
+
+def _weight(part: str) -> tuple[str, int]:
+    tag, _, parameters = part.partition(";")
+    _, _, q = parameters.strip().partition("q=")
+    digits = q.strip()[:5].replace(".", "")
+    thousandths = int((digits + "000")[:4]) if digits.isascii() and digits.isdigit() else 1_000
+    return tag.strip().lower(), thousandths
+
+
+def language_of(accept_language: str | None) -> Language:
+    """The better liked of the two languages; Chinese where the header names neither."""
+    best: tuple[int, Language] = (0, DEFAULT_LANGUAGE)
+    for part in (accept_language or "")[:200].split(","):
+        tag, weight = _weight(part)
+        language: Language | None = (
+            "en" if tag.startswith("en") else "zh-CN" if tag.startswith("zh") else None
+        )
+        if language and weight > best[0]:
+            best = (weight, language)
+    return best[1]
+
+
+def _wanted(request: Request) -> Language:
+    return language_of(request.headers.get("accept-language"))
+
+
+Lang = Annotated[Language, Depends(_wanted)]

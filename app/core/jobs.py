@@ -1,0 +1,63 @@
+"""What a recurring job is: a name, a period, and work that is safe to run anywhere at any time."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel
+
+from app.core.db import Database
+from app.core.sql import table, upsert
+from app.settings import Settings
+
+
+class WorkerBeat(SQLModel, table=True):
+    """When each worker last said that it lives."""
+
+    __tablename__ = "worker_beats"
+
+    worker_id: UUID = Field(primary_key=True)
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What a job may use. Gateways are typed where they are used; core does not know them."""
+
+    settings: Settings
+    database: Database
+    gateways: Mapping[str, Any]
+
+    def now(self) -> datetime:
+        """The one clock's time."""
+        return self.database.clock.now()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that recurs: `run` returns how many rows it moved, and is called again at once while
+    that number fills a batch. Idempotent, bounded, safe beside any number of its own kind."""
+
+    name: str
+    every_seconds: float
+    run: Callable[[JobContext], Awaitable[int]]
+
+
+async def beat(db: AsyncSession, worker_id: UUID, now: datetime) -> None:
+    """Say that this worker lives."""
+    row = table(WorkerBeat)
+    statement = upsert(db, row).values(worker_id=worker_id, at=now)
+    await db.execute(
+        statement.on_conflict_do_update(index_elements=["worker_id"], set_={"at": now})
+    )
+
+
+async def last_beat(db: AsyncSession) -> datetime | None:
+    """When any worker last said that it lives."""
+    row = table(WorkerBeat)
+    at: datetime | None = (await db.execute(sa.select(sa.func.max(row.c.at)))).scalar()
+    return at

@@ -1,0 +1,19 @@
+"""Prometheus metrics; labels are bounded (route templates, never raw paths or ids)."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter("quanpu_requests_total", "Answered requests.", ("method", "route", "status"))
+REQUEST_SECONDS = Histogram(
+    "quanpu_request_seconds",
+    "Time to answer.",
+    ("route",),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+OUTBOX_DELIVERED = Counter("quanpu_outbox_delivered_total", "Handler runs.", ("handler", "outcome"))
+OUTBOX_PENDING = Gauge("quanpu_outbox_pending", "Facts not yet heard by all handlers.")
+JOB_RUNS = Counter("quanpu_job_runs_total", "Runs of worker jobs.", ("job", "outcome"))
+JOB_ROWS = Counter("quanpu_job_rows_total", "Rows a job has moved on.", ("job",))
+INVARIANT_VIOLATIONS = Gauge(
+    "quanpu_invariant_violations", "Rows that break an invariant; 0 is right.", ("invariant",)
+)
+CLOCK_OFFSET_SECONDS = Gauge("quanpu_clock_offset_seconds", "Database time minus our own.")

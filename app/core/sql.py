@@ -1,0 +1,93 @@
+"""The little SQL vocabulary shared by all repositories, the same on SQLite and PostgreSQL."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import SQLModel
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+# JSONB on PostgreSQL; a value is replaced as a whole, never changed in place.
+Json = sa.JSON().with_variant(JSONB(), "postgresql")
+
+
+def enum_column(kind: type[StrEnum], length: int = 24) -> "sa.Enum":
+    """A string column checked against the enum's values, portable and free of native types."""
+    return sa.Enum(
+        kind,
+        native_enum=False,
+        length=length,
+        create_constraint=True,
+        values_callable=lambda members: [m.value for m in members],
+    )
+
+
+def table(model: type[SQLModel]) -> sa.Table:
+    """The Core table of a model, for statements that need no objects."""
+    found: sa.Table = model.__table__  # type: ignore[attr-defined]
+    return found
+
+
+def is_postgresql(db: AsyncSession) -> bool:
+    """True where rows can be locked and statements run side by side."""
+    return bool(db.get_bind().dialect.name == "postgresql")
+
+
+def upsert(db: AsyncSession, target: sa.Table) -> Any:
+    """`INSERT … ON CONFLICT` of the database at hand (both dialects share this part)."""
+    return postgresql_insert(target) if is_postgresql(db) else sqlite_insert(target)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return value.hex
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value
+
+
+def given(
+    db: AsyncSession,
+    name: str,
+    columns: Mapping[str, sa.types.TypeEngine[Any]],
+    rows: Sequence[Mapping[str, Any]],
+) -> sa.FromClause:
+    """Rows of the caller as a table, in one parameter, so that one statement serves any number.
+
+    `columns` names each column with its type; the statement's text, and so its cached plan,
+    stays the same whatever the number of rows.
+    """
+    text = json.dumps([{k: _plain(r[k]) for k in columns} for r in rows])
+    if is_postgresql(db):
+        return (
+            sa.func.jsonb_to_recordset(sa.cast(sa.literal(text, sa.Text), JSONB))
+            .table_valued(*(sa.column(c, t) for c, t in columns.items()), name=name)
+            .render_derived(name=name, with_types=True)
+        )
+    each = sa.func.json_each(sa.literal(text, sa.Text)).table_valued("value", name=f"{name}_each")
+    picked = (
+        sa.type_coerce(sa.func.json_extract(each.c.value, f"$.{c}"), t).label(c)
+        for c, t in columns.items()
+    )
+    return sa.select(*picked).subquery(name)
+
+
+def ids_in(db: AsyncSession, column: Any, ids: Sequence[UUID]) -> sa.ColumnElement[bool]:
+    """`column IN (ids)` with one parameter whatever the number of ids."""
+    rows = given(db, "given_ids", {"id": sa.Uuid()}, [{"id": i} for i in ids])
+    return sa.ColumnElement.in_(column, sa.select(rows.c.id))

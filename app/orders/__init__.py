@@ -1,0 +1,1 @@
+"""Orders: quote, place, pay, cancel, expire, fulfil, refund: the line of sale."""

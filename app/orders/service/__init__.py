@@ -1,0 +1,1 @@
+"""The verbs of the line of sale, one a file."""

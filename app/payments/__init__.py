@@ -1,0 +1,1 @@
+"""Payments: gateways behind one protocol, captures and refunds; knows orders by id only."""

@@ -1,0 +1,1 @@
+"""Promotions: what operators configure, and the pure core that prices a basket."""

@@ -1,0 +1,102 @@
+"""Every knob of the service; weak or default secrets are refused outside development."""
+
+from functools import cached_property
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEVELOPMENT_SECRET = "quanpu-development-secret-change-me-32b"  # noqa: S105
+SECRET_BYTES_MIN = 32
+
+
+class Settings(BaseSettings):
+    """Read from the environment (and `.env`); names here are the names there, in upper case."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    app_env: Literal["development", "test", "production"] = "development"
+    database_url: SecretStr = SecretStr("sqlite:///./quanpu.db")
+    token_secret: SecretStr = SecretStr(DEVELOPMENT_SECRET)
+    token_issuer: str = "quanpu"  # noqa: S105
+    access_token_ttl_seconds: int = Field(default=900, ge=30, le=86_400)
+    refresh_token_ttl_seconds: int = Field(default=30 * 86_400, ge=60)
+
+    db_pool_size: int = Field(default=12, ge=1, le=20)
+    db_reader_pool_size: int = Field(default=6, ge=1, le=20)
+    db_pool_timeout_seconds: int = Field(default=10, ge=1, le=60)
+    db_lock_timeout_ms: int = Field(default=3_000, ge=10)
+    db_statement_timeout_ms: int = Field(default=8_000, ge=10)
+
+    request_timeout_seconds: int = Field(default=25, ge=1, le=300)
+    body_bytes_max: int = Field(default=1_048_576, ge=1_024)
+    cors_origins: list[str] = []
+    trusted_proxies: list[str] = []
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    docs_public: bool = True
+
+    idempotency_ttl_seconds: int = Field(default=48 * 3_600, ge=24 * 3_600)
+    idempotency_lease_seconds: int = Field(default=60, ge=5)
+
+    order_ttl_seconds: int = Field(default=30 * 60, ge=1)
+    group_order_ttl_seconds: int = Field(default=15 * 60, ge=1)
+    group_grace_seconds: int = Field(default=60, ge=0)
+    quote_ttl_seconds: int = Field(default=15 * 60, ge=1)
+
+    worker_embedded: bool = False
+    worker_poll_seconds: float = Field(default=0.5, gt=0)
+    outbox_lease_seconds: int = Field(default=30, ge=1)
+    outbox_batch_rows: int = Field(default=50, ge=1, le=1_000)
+    sweep_batch_rows: int = Field(default=100, ge=1, le=1_000)
+
+    gateway: Literal["sandbox"] = "sandbox"
+    allow_sandbox: bool = False
+    gateway_timeout_seconds: float = Field(default=10, gt=0)
+    sandbox_delay_seconds: int = Field(default=5, ge=0)
+
+    wechat_app_id: str = ""
+    wechat_app_secret: SecretStr = SecretStr("")
+    wechat_api_url: str = "https://api.weixin.qq.com"
+
+    sign_in_attempts_per_minute: int = Field(default=30, ge=1)
+    lockout_failures: int = Field(default=8, ge=3)
+    lockout_seconds: int = Field(default=15 * 60, ge=1)
+    invitation_ttl_seconds: int = Field(default=7 * 86_400, ge=60)
+    redis_url: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _refuse_weak_secrets(self) -> Self:
+        secret = self.token_secret.get_secret_value()
+        if len(secret.encode()) < SECRET_BYTES_MIN:
+            raise ValueError(f"TOKEN_SECRET must be at least {SECRET_BYTES_MIN} bytes")
+        if self.app_env != "development" and secret == DEVELOPMENT_SECRET:
+            raise ValueError("TOKEN_SECRET still has its default value; set your own")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_sandboxes_in_production(self) -> Self:
+        sandboxed = "sandbox" in {self.gateway, self.wechat_app_id or "sandbox"}
+        if self.app_env == "production" and sandboxed and not self.allow_sandbox:
+            raise ValueError(
+                "sandbox payments or sandbox sign-in in production; set ALLOW_SANDBOX=true "
+                "only where nobody can lose money by it"
+            )
+        return self
+
+    @cached_property
+    def sqlalchemy_url(self) -> str:
+        """The database address with its asynchronous driver named; a plain one is accepted too."""
+        url = self.database_url.get_secret_value()
+        for plain, driver in (
+            ("postgresql://", "postgresql+asyncpg://"),
+            ("postgres://", "postgresql+asyncpg://"),
+            ("sqlite://", "sqlite+aiosqlite://"),
+        ):
+            if url.startswith(plain):
+                return driver + url.removeprefix(plain)
+        return url
+
+    @property
+    def is_sqlite(self) -> bool:
+        """True for the database in a file, which has one writer at a time."""
+        return self.sqlalchemy_url.startswith("sqlite")

@@ -1,0 +1,122 @@
+"""The worker: delivers the outbox and runs due jobs; any number of them on PostgreSQL."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from app.core.clock import SharedTestClock, SystemClock
+from app.core.context import SYSTEM, actor_var, request_id_var
+from app.core.db import Database
+from app.core.ids import new_id
+from app.core.jobs import Job, JobContext, beat
+from app.core.logging import configure_logging
+from app.core.metrics import JOB_ROWS, JOB_RUNS
+from app.core.outbox import Deliverer
+from app.settings import Settings
+from app.wiring import JOBS, WIRING, gateways_of
+
+log = structlog.get_logger("worker")
+BEAT_EVERY_SECONDS = 5.0
+ROUNDS_AT_ONCE_MAX = 20
+
+
+class Worker:
+    """One loop: deliver what is due, run what is due, rest; it stops between two pieces of work."""
+
+    def __init__(self, settings: Settings, database: Database, gateways: Mapping[str, Any]) -> None:
+        self.settings = settings
+        self.database = database
+        self.context = JobContext(settings, database, gateways)
+        self.deliverer = Deliverer(database, WIRING)
+        self.worker_id = new_id()
+        self._stop = asyncio.Event()
+        self._due_at: dict[str, float] = {}
+
+    def stop(self) -> None:
+        """Finish the piece of work at hand, then end."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Work until stopped; no fault of one piece of work ends the loop."""
+        actor_var.set(SYSTEM)
+        while not self._stop.is_set():
+            busy = await self._round()
+            if not busy:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), self.settings.worker_poll_seconds)
+
+    async def run_once(self) -> None:
+        """Everything that is due now, once; for tests and the command line."""
+        self._due_at.clear()
+        while await self._round():
+            self._due_at.clear()
+
+    async def _round(self) -> bool:
+        busy = False
+        try:
+            async with self.database.reading() as db:
+                await self.database.clock.sync(db)
+            await self._beat_if_due()
+            busy = await self.deliverer.run_once() > 0
+        except Exception:
+            log.exception("delivery_failed")
+        for job in JOBS:
+            if self._stop.is_set():
+                return False
+            busy = await self._run_if_due(job) or busy
+        return busy
+
+    async def _beat_if_due(self) -> None:
+        if self._is_due("beat", BEAT_EVERY_SECONDS):
+            now = self.context.now()
+            await self.database.transact(lambda db: beat(db, self.worker_id, now))
+
+    def _is_due(self, name: str, every_seconds: float) -> bool:
+        now = time.monotonic()
+        if self._due_at.get(name, 0.0) > now:
+            return False
+        self._due_at[name] = now + every_seconds
+        return True
+
+    async def _run_if_due(self, job: Job) -> bool:
+        if not self._is_due(job.name, job.every_seconds):
+            return False
+        request_id_var.set(f"job-{job.name}-{new_id().hex[:12]}"[:64])
+        try:
+            moved = await self._drain(job)
+        except Exception:
+            log.exception("job_failed", job=job.name)
+            JOB_RUNS.labels(job.name, "failed").inc()
+            return False
+        JOB_RUNS.labels(job.name, "done").inc()
+        JOB_ROWS.labels(job.name).inc(moved)
+        return moved > 0
+
+    async def _drain(self, job: Job) -> int:
+        total = 0
+        for _ in range(ROUNDS_AT_ONCE_MAX):
+            moved = await job.run(self.context)
+            total += moved
+            if moved < self.settings.sweep_batch_rows or self._stop.is_set():
+                break
+        return total
+
+
+async def serve_worker(settings: Settings) -> None:
+    """Run a worker process until SIGTERM or SIGINT."""
+    configure_logging(settings.log_level)
+    clock = SharedTestClock() if settings.app_env == "test" else SystemClock()
+    database = Database(settings, wiring=WIRING, clock=clock)
+    worker = Worker(settings, database, gateways_of(settings, database))
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, worker.stop)
+    try:
+        await worker.run()
+    finally:
+        await database.dispose()

@@ -1,0 +1,149 @@
+"""Databases, sessions and clients: real SQLite files and, where one answers, PostgreSQL."""
+
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlmodel import SQLModel
+
+import app.main
+from app.core.db import Database
+from app.settings import Settings
+from tests.fakes import FrozenClock
+
+TOKEN_SECRET = "a-secret-of-the-tests-that-is-long-enough"
+LOCAL_POSTGRESQL = "postgresql://postgres@127.0.0.1:5432/postgres"
+
+
+def postgresql_url() -> str | None:
+    """The server the tests may make databases on: named by TEST_DATABASE_URL, or a local one."""
+    told = os.environ.get("TEST_DATABASE_URL")
+    if told:
+        return told
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return LOCAL_POSTGRESQL if probe.connect_ex(("127.0.0.1", 5432)) == 0 else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames:
+        found = postgresql_url()
+        backends = ["sqlite", "postgresql"] if found else ["sqlite"]
+        metafunc.parametrize("backend", backends, scope="session")
+
+
+def pytest_report_header() -> str:
+    return f"databases: sqlite{', postgresql' if postgresql_url() else ' (no postgresql answers)'}"
+
+
+def make_settings(url: str, **more: object) -> Settings:
+    values: dict[str, object] = {
+        "app_env": "test",
+        "database_url": url,
+        "token_secret": TOKEN_SECRET,
+        "log_level": "error",
+        "sign_in_attempts_per_minute": 10_000,
+    }
+    return Settings(_env_file=None, **{**values, **more})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "empty.db"
+    await _create_tables(f"sqlite+aiosqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+async def postgresql_test_url() -> AsyncIterator[str]:
+    server = postgresql_url()
+    assert server
+    name = f"quanpu_test_{uuid4().hex[:10]}"
+    admin = await asyncpg.connect(server)
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    url = server.rsplit("/", 1)[0] + "/" + name
+    await _create_tables(url.replace("postgresql://", "postgresql+asyncpg://"))
+    yield url
+    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await admin.close()
+
+
+async def _create_tables(url: str) -> None:
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(SQLModel.metadata.create_all)
+    await engine.dispose()
+
+
+@pytest.fixture
+async def database_url(
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[str]:
+    """An empty database with all tables."""
+    if backend == "sqlite":
+        template = request.getfixturevalue("sqlite_template")
+        shutil.copy(template, tmp_path / "test.db")
+        yield f"sqlite:///{tmp_path}/test.db"
+        return
+    url = request.getfixturevalue("postgresql_test_url")
+    yield url
+    connection = await asyncpg.connect(url)
+    names = ", ".join(f'"{t.name}"' for t in SQLModel.metadata.sorted_tables)
+    await connection.execute(f"TRUNCATE {names}")
+    await connection.close()
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return make_settings(database_url)
+
+
+@pytest.fixture
+async def application(settings: Settings, clock: FrozenClock) -> AsyncIterator[FastAPI]:
+    """The application on an empty database, with a clock that stands still."""
+    application = app.main.create_app(settings, clock=clock)
+    yield application
+    await application.state.database.dispose()
+
+
+@pytest.fixture
+def database(application: FastAPI) -> Database:
+    found: Database = application.state.database
+    return found
+
+
+@pytest.fixture
+async def db(database: Database) -> AsyncIterator[AsyncSession]:
+    """A writing session; a test that wants its writes seen elsewhere calls core.db.commit."""
+    async with database.writing() as session:
+        yield session
+
+
+@pytest.fixture
+async def client(application: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(application, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://shop.test") as client:
+        yield client
+
+
+async def rows_in(database: Database) -> dict[str, int]:
+    """How many rows each table holds: the proof that a refusal wrote nothing."""
+    async with database.reading() as session:
+        return {
+            t.name: (await session.execute(sa.select(sa.func.count()).select_from(t))).scalar_one()
+            for t in SQLModel.metadata.sorted_tables
+        }

@@ -1,0 +1,1 @@
+"""Tests of the pure pricing core: worked examples, laws and purity."""
