@@ -4,30 +4,25 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 
 from app.core import system
 from app.core.clock import Clock, SharedTestClock, SystemClock
-from app.core.db import Database, is_outage
-from app.core.errors import InternalError, Problem, Unavailable
+from app.core.db import Database
 from app.core.http.limits import RateLimits
-from app.core.http.middleware import Envelope
 from app.core.http.openapi import describe
-from app.core.http.problem import from_http_exception, from_validation, render
-from app.core.logging import configure_logging, log_failure
+from app.core.http.shell import add_layers, add_rendering
+from app.core.logging import configure_logging
 from app.core.security import Tokens
+from app.identity.adapters.passwords import Passwords
 from app.identity.adapters.wechat import WechatDoor, wechat_door
 from app.identity.deps import authenticate
 from app.payments.gateway import Gateway
-from app.settings import Settings
+from app.settings import Settings, settings_or_exit
 from app.wiring import ROUTERS, WIRING, gateways_of
 from app.worker import Worker
 
@@ -60,7 +55,8 @@ def create_app(
         docs_url="/docs" if settings.docs_public else None,
         openapi_url="/openapi.json" if settings.docs_public else None,
         redoc_url=None,
-        max_body_size=settings.body_bytes_max,
+        # A path is spelt one way; a redirect would trust the Host header for its target.
+        redirect_slashes=False,
     )
     state = app.state
     state.settings = settings
@@ -70,10 +66,11 @@ def create_app(
     state.limits = RateLimits(settings)
     state.authenticate = authenticate
     state.wechat = wechat or wechat_door(settings)
+    state.passwords = Passwords()
     state.gateways = gateways or gateways_of(settings, state.database)
     _add_routes(app, settings)
-    _add_rendering(app)
-    _add_layers(app, settings)
+    add_rendering(app)
+    add_layers(app, settings)
     describe(app)
     return app
 
@@ -85,40 +82,6 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     app.include_router(system.router)
     if settings.app_env == "test":
         app.include_router(system.test_router)
-
-
-def _add_rendering(app: FastAPI) -> None:
-    async def problem(request: Request, refusal: Any) -> Response:
-        return render(refusal, request)
-
-    async def invalid(request: Request, error: Any) -> Response:
-        return render(from_validation(error), request)
-
-    async def framework(request: Request, error: Any) -> Response:
-        return render(from_http_exception(error), request)
-
-    async def database(request: Request, error: Any) -> Response:
-        log_failure("database_failed", error)
-        return render(Unavailable() if is_outage(error) else InternalError(), request)
-
-    app.add_exception_handler(Problem, problem)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, framework)
-    for kind in (DBAPIError, PoolTimeout, OSError):
-        app.add_exception_handler(kind, database)
-
-
-def _add_layers(app: FastAPI, settings: Settings) -> None:
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match"],
-            expose_headers=["ETag", "X-Request-ID", "Idempotency-Replayed", "Retry-After"],
-            max_age=600,
-        )
-    app.add_middleware(Envelope, settings=settings)
 
 
 @contextlib.asynccontextmanager
@@ -140,6 +103,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(task, timeout=8)
         tasks[0].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await app.state.wechat.close()
         await database.dispose()
 
 
@@ -153,4 +118,4 @@ async def _follow_the_clock(database: Database) -> None:
 
 def app() -> FastAPI:
     """The factory that uvicorn calls: settings from the environment."""
-    return create_app(Settings())
+    return create_app(settings_or_exit())

@@ -3,8 +3,8 @@
 from functools import cached_property
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 DEVELOPMENT_SECRET = "quanpu-development-secret-change-me-32b"  # noqa: S105
 SECRET_BYTES_MIN = 32
@@ -13,7 +13,13 @@ SECRET_BYTES_MIN = 32
 class Settings(BaseSettings):
     """Read from the environment (and `.env`); names here are the names there, in upper case."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        # The text of a refusal must not show the secrets it stands beside.
+        hide_input_in_errors=True,
+    )
 
     app_env: Literal["development", "test", "production"] = "development"
     database_url: SecretStr = SecretStr("sqlite:///./quanpu.db")
@@ -93,10 +99,26 @@ class Settings(BaseSettings):
             ("sqlite://", "sqlite+aiosqlite://"),
         ):
             if url.startswith(plain):
-                return driver + url.removeprefix(plain)
-        return url
+                url = driver + url.removeprefix(plain)
+        # libpq's name for it; asyncpg calls it otherwise.
+        return url.replace("?sslmode=", "?ssl=").replace("&sslmode=", "&ssl=")
 
     @property
     def is_sqlite(self) -> bool:
         """True for the database in a file, which has one writer at a time."""
         return self.sqlalchemy_url.startswith("sqlite")
+
+
+def settings_or_exit() -> Settings:
+    """The settings of this process; ends it with one clear line where they do not hold."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = (
+            f"{'.'.join(map(str, fault['loc'])).upper()} {fault['msg']}".strip()
+            for fault in error.errors(include_input=False, include_context=False)
+        )
+        told = "; ".join(faults)
+    except SettingsError as error:
+        told = str(error)
+    raise SystemExit(f"quanpu: the settings are refused: {told}")

@@ -5,21 +5,72 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from app.catalog.routes import ROUTERS as CATALOG_ROUTERS
+from app.community.events import EVENTS as COMMUNITY_EVENTS
+from app.community.routes import ROUTERS as COMMUNITY_ROUTERS
 from app.core.db import Database
-from app.core.events import Event, On, Wiring
+from app.core.events import Event, On, Wiring, on
+from app.core.http.jobs import JOBS as ANSWER_JOBS
 from app.core.jobs import Job
+from app.groupbuy import service as groupbuy
+from app.groupbuy.events import EVENTS as GROUPBUY_EVENTS
+from app.groupbuy.events import GroupFailed, GroupSucceeded, SeatPaidTooLate
+from app.groupbuy.jobs import JOBS as GROUPBUY_JOBS
+from app.identity.jobs import JOBS as IDENTITY_JOBS
+from app.identity.routes import ROUTERS as IDENTITY_ROUTERS
+from app.orders import service as orders
+from app.orders.events import EVENTS as ORDER_EVENTS
+from app.orders.events import OrderPaid, OrderRefunded, OrderRefundOwed
+from app.orders.jobs import JOBS as ORDER_JOBS
+from app.orders.routes import ROUTERS as ORDER_ROUTERS
+from app.payments.adapters.sandbox import SandboxGateway
+from app.payments.events import EVENTS as PAYMENT_EVENTS
+from app.payments.events import PaymentCaptured, RefundSucceeded
 from app.payments.gateway import Gateway
+from app.payments.jobs import JOBS as PAYMENT_JOBS
 from app.settings import Settings
 
-REACTIONS: tuple[On[Any], ...] = ()
-HANDLERS: tuple[On[Any], ...] = ()
-EVENTS: tuple[type[Event], ...] = ()
-JOBS: tuple[Job, ...] = ()
-ROUTERS: tuple[APIRouter, ...] = ()
+# True together with the fact or not at all; in this order, which is the order of the locks.
+REACTIONS: tuple[On[Any], ...] = (
+    on(PaymentCaptured, groupbuy.count_payment, orders.mark_paid),
+    on(GroupSucceeded, orders.confirm_group),
+    on(GroupFailed, orders.end_group_orders, groupbuy.return_quota),
+    on(SeatPaidTooLate, orders.refund_late_seat, groupbuy.return_quota),
+    on(RefundSucceeded, groupbuy.note_refund, orders.note_refund),
+    on(OrderPaid, orders.count_buyer),
+    on(OrderRefunded, orders.uncount_buyer),
+)
+
+# After the commit, at least once, in any order; each in a transaction of its own.
+HANDLERS: tuple[On[Any], ...] = (on(OrderRefundOwed, orders.pay_back),)
+
+EVENTS: tuple[type[Event], ...] = (
+    *COMMUNITY_EVENTS,
+    *GROUPBUY_EVENTS,
+    *ORDER_EVENTS,
+    *PAYMENT_EVENTS,
+)
+
+JOBS: tuple[Job, ...] = (
+    *PAYMENT_JOBS,
+    *GROUPBUY_JOBS,
+    *ORDER_JOBS,
+    *IDENTITY_JOBS,
+    *ANSWER_JOBS,
+)
+
+# The first is matched first: the hot routes come first.
+ROUTERS: tuple[APIRouter, ...] = (
+    *ORDER_ROUTERS,
+    *CATALOG_ROUTERS,
+    *COMMUNITY_ROUTERS,
+    *IDENTITY_ROUTERS,
+)
 
 WIRING = Wiring.of(REACTIONS, HANDLERS, EVENTS)
 
 
 def gateways_of(settings: Settings, database: Database) -> Mapping[str, Gateway]:
     """The payment gateways of this installation, by name."""
-    return {}
+    sandbox = SandboxGateway(database, delay_seconds=settings.sandbox_delay_seconds)
+    return {sandbox.name: sandbox}

@@ -1,10 +1,13 @@
 """Databases, sessions and clients: real SQLite files and, where one answers, PostgreSQL."""
 
+import importlib
 import os
 import shutil
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -15,7 +18,6 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlmodel import SQLModel
 
-import app.main
 from app.core.db import Database
 from app.settings import Settings
 from tests.fakes import FrozenClock
@@ -58,43 +60,60 @@ def make_settings(url: str, **more: object) -> Settings:
 
 @pytest.fixture(scope="session")
 async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    importlib.import_module("app.main")  # registers every table
     path = tmp_path_factory.mktemp("template") / "empty.db"
-    await _create_tables(f"sqlite+aiosqlite:///{path}")
+    await create_tables(f"sqlite+aiosqlite:///{path}", SQLModel.metadata)
     return path
 
 
 @pytest.fixture(scope="session")
 async def postgresql_test_url() -> AsyncIterator[str]:
+    importlib.import_module("app.main")
+    async with own_postgresql(SQLModel.metadata) as url:
+        yield url
+
+
+@asynccontextmanager
+async def own_postgresql(*schemas: sa.MetaData) -> AsyncIterator[str]:
+    """A database of one's own on the server of the tests, dropped afterwards."""
     server = postgresql_url()
     assert server
     name = f"quanpu_test_{uuid4().hex[:10]}"
     admin = await asyncpg.connect(server)
     await admin.execute(f'CREATE DATABASE "{name}"')
-    url = server.rsplit("/", 1)[0] + "/" + name
-    await _create_tables(url.replace("postgresql://", "postgresql+asyncpg://"))
-    yield url
-    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
+    try:
+        address = urlsplit(server)._replace(path=f"/{name}").geturl()
+        await create_tables(address.replace("postgresql://", "postgresql+asyncpg://"), *schemas)
+        yield address
+    finally:
+        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await admin.close()
 
 
-async def _create_tables(url: str) -> None:
+async def create_tables(url: str, *schemas: sa.MetaData) -> None:
     engine = create_async_engine(url)
     async with engine.begin() as connection:
-        await connection.run_sync(SQLModel.metadata.create_all)
+        for schema in schemas:
+            await connection.run_sync(schema.create_all)
     await engine.dispose()
 
 
 @pytest.fixture
-async def database_url(
-    backend: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[str]:
+def prepared(backend: str, request: pytest.FixtureRequest) -> Path | str:
+    """What the empty databases are made from; not async, as it asks for fixtures that are."""
+    name = "sqlite_template" if backend == "sqlite" else "postgresql_test_url"
+    found: Path | str = request.getfixturevalue(name)
+    return found
+
+
+@pytest.fixture
+async def database_url(prepared: Path | str, tmp_path: Path) -> AsyncIterator[str]:
     """An empty database with all tables."""
-    if backend == "sqlite":
-        template = request.getfixturevalue("sqlite_template")
-        shutil.copy(template, tmp_path / "test.db")
+    if isinstance(prepared, Path):
+        shutil.copy(prepared, tmp_path / "test.db")
         yield f"sqlite:///{tmp_path}/test.db"
         return
-    url = request.getfixturevalue("postgresql_test_url")
+    url = prepared
     yield url
     connection = await asyncpg.connect(url)
     names = ", ".join(f'"{t.name}"' for t in SQLModel.metadata.sorted_tables)
@@ -115,7 +134,7 @@ def settings(database_url: str) -> Settings:
 @pytest.fixture
 async def application(settings: Settings, clock: FrozenClock) -> AsyncIterator[FastAPI]:
     """The application on an empty database, with a clock that stands still."""
-    application = app.main.create_app(settings, clock=clock)
+    application = importlib.import_module("app.main").create_app(settings, clock=clock)
     yield application
     await application.state.database.dispose()
 

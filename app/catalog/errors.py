@@ -52,6 +52,15 @@ class SlugTaken(Problem):
     title_zh = "该店铺标识已被占用"
 
 
+class OwnerNotFound(Problem):
+    """There is no operator who could own the shop."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "owner_not_found"
+    title = "No such operator to own the shop"
+    title_zh = "找不到要设为店主的运营人员"
+
+
 class SkuTaken(Problem):
     """Another variant of the shop, archived or not, has this stock-keeping unit."""
 
@@ -116,7 +125,7 @@ class ProductWithoutVariants(Problem):
 
 
 class WrongProductStatus(Problem):
-    """The product cannot go from its status to the wanted one; `product_status` says where it is."""
+    """The product cannot go there from where it is; `product_status` says where that is."""
 
     status = HTTPStatus.CONFLICT
     code = "wrong_product_status"

@@ -46,7 +46,7 @@ class Shop(SQLModel, table=True):
     name: str = Field(max_length=120)
     currency: str = Field(max_length=3)
     time_zone: str = Field(default="Asia/Shanghai", max_length=64)
-    status: ShopStatus = Field(sa_type=enum_column(ShopStatus))  # type: ignore[call-overload]
+    status: ShopStatus = Field(sa_type=enum_column(ShopStatus))
     shipping_flat_amount: int = Field(default=0, sa_type=sa.BigInteger)
     allow_free_orders: bool = False
     version: int = 1
@@ -91,8 +91,8 @@ class Product(SQLModel, table=True):
     category_id: UUID | None = Field(default=None, foreign_key="categories.id")
     title: str = Field(max_length=120)
     description: str = Field(default="", sa_type=sa.Text)
-    kind: ProductKind = Field(sa_type=enum_column(ProductKind))  # type: ignore[call-overload]
-    status: ProductStatus = Field(sa_type=enum_column(ProductStatus))  # type: ignore[call-overload]
+    kind: ProductKind = Field(sa_type=enum_column(ProductKind))
+    status: ProductStatus = Field(sa_type=enum_column(ProductStatus))
     is_private: bool = False
     lowest_amount: int | None = Field(default=None, sa_type=sa.BigInteger)
     version: int = 1

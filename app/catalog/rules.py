@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from app.catalog.errors import CategoryCycle, CategoryTooDeep, PriceBelowFloor, WrongProductStatus
@@ -64,6 +66,114 @@ class BasketGoods:
 
     shop: ShopTerms
     goods: Mapping[UUID, Goods]
+
+
+@dataclass(frozen=True, slots=True)
+class NewShop:
+    """A shop to be opened."""
+
+    slug: str
+    name: str
+    currency: str
+    time_zone: str = "Asia/Shanghai"
+    shipping_flat_amount: int = 0
+    allow_free_orders: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewCategory:
+    """A category to be added to a shop's tree."""
+
+    name: str
+    parent_id: UUID | None = None
+    trust_domain: str | None = None
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewProduct:
+    """A product to be drafted; it goes on sale by being published."""
+
+    title: str
+    description: str = ""
+    kind: ProductKind = ProductKind.GOODS
+    category_id: UUID | None = None
+    is_private: bool = False
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class NewVariant:
+    """A variant to be added to a product; it starts without stock."""
+
+    sku: str
+    title: str
+    list_amount: int
+    solo_amount: int | None = None
+    cost_amount: int | None = None
+    floor_amount: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductCard:
+    """A product as lists show it; `description` is filled where a single one is read."""
+
+    id: UUID
+    shop_id: UUID
+    category_id: UUID | None
+    title: str
+    description: str = ""
+    kind: ProductKind
+    status: ProductStatus
+    is_private: bool
+    lowest_amount: int | None
+    version: int
+    created_at: datetime
+    tags: tuple[str, ...]
+    in_stock: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VariantCard:
+    """A variant with its prices and the units that can be had of it now."""
+
+    id: UUID
+    shop_id: UUID
+    product_id: UUID
+    sku: str
+    title: str
+    list_amount: int
+    solo_amount: int | None
+    cost_amount: int | None
+    floor_amount: int
+    version: int
+    archived_at: datetime | None
+    created_at: datetime
+    available: int
+
+
+class ProductSort(StrEnum):
+    """The orders members may list products in."""
+
+    NEWEST = "newest"
+    PRICE_ASC = "price_asc"
+    PRICE_DESC = "price_desc"
+    TITLE = "title"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFilter:
+    """Which products of a shop to list; a category stands for all below it too."""
+
+    category_id: UUID | None = None
+    tag: str | None = None
+    kind: ProductKind | None = None
+    price_from_amount: int | None = None
+    price_to_amount: int | None = None
+    in_stock: bool = False
+    title_contains: str | None = None
+    status: ProductStatus | None = None
+    priced: bool = False
 
 
 def summed(wanted: Iterable[Wanted]) -> dict[UUID, int]:

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
-from app.core.sql import is_postgresql, table
+from app.core.sql import is_postgresql, table, upsert
 
 
 class TestClockRow(SQLModel, table=True):
@@ -78,9 +78,12 @@ class SharedTestClock(SystemClock):
 async def advance_test_clock(db: AsyncSession, milliseconds: int) -> None:
     """Move the shared test clock forward; it never goes back."""
     row = table(TestClockRow)
-    moved = await db.execute(sa.update(row).values(ahead_ms=row.c.ahead_ms + milliseconds))
-    if moved.rowcount == 0:  # type: ignore[attr-defined]
-        await db.execute(sa.insert(row).values(id=1, ahead_ms=milliseconds))
+    first = upsert(db, row).values(id=1, ahead_ms=milliseconds)
+    await db.execute(
+        first.on_conflict_do_update(
+            index_elements=["id"], set_={"ahead_ms": row.c.ahead_ms + milliseconds}
+        )
+    )
 
 
 def _now(request: Request) -> datetime:

@@ -11,7 +11,7 @@ from typing import Any
 from app.core.errors import Problem
 
 # A spreadsheet would run a cell that begins with one of these.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class UnreadableCsv(Problem):

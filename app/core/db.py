@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import sqlalchemy as sa
 from fastapi import Depends, Request
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -26,7 +26,11 @@ from app.settings import Settings
 RETRIES_MAX = 3
 # serialization failure, deadlock; a unique violation of an event's number is told by its name
 RETRYABLE_SQLSTATES = frozenset({"40001", "40P01"})
-BUSY_SQLSTATES = frozenset({"55P03", "57014", "57P01", "57P02", "57P03", "53300", "25P03"})
+BUSY_SQLSTATES = frozenset({"55P03", "57014", "25P03"})
+# connection lost, out of resources, shut down by an operator
+BUSY_SQLSTATE_CLASSES = ("08", "53", "57P")
+# busy, locked, interrupted, input/output error, disk full, file cannot be opened
+BUSY_SQLITE_CODES = frozenset({5, 6, 9, 10, 13, 14})
 RETRYABLE_CONSTRAINT = "uq_outbox_events_aggregate_id"
 
 T = TypeVar("T")
@@ -48,15 +52,18 @@ def is_retryable(error: BaseException) -> bool:
 
 def is_outage(error: BaseException) -> bool:
     """True when the database is busy, full or away: the client may come again, nothing is lost."""
-    if isinstance(error, PoolTimeout | ConnectionError | TimeoutError):
+    # A name that does not resolve, a port that refuses and a full disk are all plain OSErrors.
+    if isinstance(error, PoolTimeout | OSError):
         return True
     if not isinstance(error, DBAPIError):
         return False
-    if error.connection_invalidated or _sqlstate(error) in BUSY_SQLSTATES:
+    if error.connection_invalidated or is_retryable(error):
         return True
-    if _sqlstate(error).startswith(("08", "53", "57P")):
-        return True
-    return isinstance(error, OperationalError) and not _sqlstate(error)
+    sqlstate = _sqlstate(error)
+    if sqlstate:
+        return sqlstate in BUSY_SQLSTATES or sqlstate.startswith(BUSY_SQLSTATE_CLASSES)
+    # SQLite calls a missing table operational too; only its code tells a busy file from a fault.
+    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in BUSY_SQLITE_CODES
 
 
 async def pause_before_retry(attempt: int) -> None:
@@ -71,10 +78,10 @@ class Database:
         self.settings = settings
         self.clock = clock
         self.writer, self.reader = _engines(settings)
-        info = {"wiring": wiring, "clock": clock}
-        self._writing = async_sessionmaker(self.writer, expire_on_commit=False, info=info)
+        self._info = {"wiring": wiring, "clock": clock}
+        self._writing = async_sessionmaker(self.writer, expire_on_commit=False, info=self._info)
         self._reading = async_sessionmaker(
-            self.reader, expire_on_commit=False, autoflush=False, info=info
+            self.reader, expire_on_commit=False, autoflush=False, info=self._info
         )
 
     async def dispose(self) -> None:
@@ -106,11 +113,9 @@ class Database:
                 connection = await connection.execution_options(isolation_level="REPEATABLE READ")
                 await connection.exec_driver_sql("SET TRANSACTION READ ONLY")
             try:
-                async with AsyncSession(connection, autoflush=False) as db:
+                async with AsyncSession(connection, autoflush=False, info=self._info) as db:
                     yield db
             finally:
-                if self.settings.is_sqlite:
-                    await connection.exec_driver_sql("ROLLBACK")
                 await connection.rollback()
 
     async def transact(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
@@ -144,6 +149,8 @@ def _sqlite(settings: Settings) -> tuple[AsyncEngine, AsyncEngine]:
         "pool_timeout": settings.db_pool_timeout_seconds,
         "max_overflow": 0,
         "pool_reset_on_return": "rollback",
+        # Parameters are people's data; an error's text must not carry them into the log.
+        "hide_parameters": True,
     }
     writer = create_async_engine(settings.sqlalchemy_url, pool_size=1, **common)
     reader = create_async_engine(
@@ -192,6 +199,8 @@ def _postgresql(settings: Settings) -> tuple[AsyncEngine, AsyncEngine]:
             max_overflow=0,
             pool_timeout=settings.db_pool_timeout_seconds,
             pool_use_lifo=True,
+            # Parameters are people's data; an error's text must not carry them into the log.
+            hide_parameters=True,
             connect_args={
                 "timeout": 5,
                 "command_timeout": settings.db_statement_timeout_ms / 1000 + 2,

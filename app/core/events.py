@@ -6,9 +6,21 @@ the commit writes it to the outbox; the worker then hands it to the handlers, at
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
+from functools import cache
+from types import UnionType
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -68,19 +80,38 @@ class Wiring:
     def of(
         reactions: Iterable[On[Any]], handlers: Iterable[On[Any]], kinds: Iterable[type[Event]]
     ) -> "Wiring":
-        """Index the tables; every kind of fact must be known once."""
+        """Index the tables; every kind of fact must be known once, and stand once in a table."""
         known: dict[str, type[Event]] = {}
         for kind in kinds:
             if known.setdefault(kind.kind, kind) is not kind:
                 raise ValueError(f"two events are called {kind.kind}")
+        heard_later = _by_kind(handlers, known)
         return Wiring(
-            reactions={row.event.kind: row.listeners for row in reactions},
-            handlers={
-                row.event.kind: tuple((listener_name(f), f) for f in row.listeners)
-                for row in handlers
-            },
+            reactions=_by_kind(reactions, known),
+            handlers={kind: _named(listeners) for kind, listeners in heard_later.items()},
             kinds=known,
         )
+
+
+def _by_kind(
+    rows: Iterable[On[Any]], known: Mapping[str, type[Event]]
+) -> dict[str, tuple[Listener[Any], ...]]:
+    found: dict[str, tuple[Listener[Any], ...]] = {}
+    for row in rows:
+        kind = row.event.kind
+        if known.get(kind) is not row.event:
+            raise ValueError(f"{kind} is not among the events")
+        if kind in found:
+            raise ValueError(f"{kind} stands twice in a table; its first row would be lost")
+        found[kind] = row.listeners
+    return found
+
+
+def _named(listeners: Iterable[Listener[Any]]) -> tuple[tuple[str, Listener[Any]], ...]:
+    named = tuple((listener_name(f), f) for f in listeners)
+    if len(dict(named)) != len(named):
+        raise ValueError(f"two handlers are called alike: {[name for name, _ in named]}")
+    return named
 
 
 def listener_name(listener: Callable[..., Any]) -> str:
@@ -198,9 +229,11 @@ _ENVELOPE = frozenset({"at", "shop_id", "aggregate_id"})
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple | list | frozenset):
         return [_plain(v) for v in value]
-    if isinstance(value, datetime):
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, date):
         return value.isoformat()
     return str(value) if isinstance(value, UUID | StrEnum) else value
 
@@ -212,25 +245,44 @@ def payload_of(event: Event) -> dict[str, Any]:
     }
 
 
-_PARSERS: Mapping[Any, Callable[[Any], Any]] = {UUID: UUID, datetime: datetime.fromisoformat}
+_PARSERS: Mapping[Any, Callable[[Any], Any]] = {
+    UUID: UUID,
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+}
+_hints: Callable[[Any], Mapping[str, Any]] = cache(get_type_hints)
 
 
 def _revive(kind: Any, value: Any) -> Any:
     if value is None:
         return None
-    if get_origin(kind) is tuple:
-        return tuple(_revive(get_args(kind)[0], v) for v in value)
-    if get_origin(kind) is not None:  # X | None
-        kind = next(a for a in get_args(kind) if a is not type(None))
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in {Union, UnionType}:  # X | None
+        return _revive(next(a for a in arguments if a is not type(None)), value)
+    if origin is not None:
+        return _revive_many(origin, arguments, value)
     if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        return cast("Any", kind)(**{k: _revive(hints[k], v) for k, v in value.items()})
+        hints = _hints(kind)
+        return cast("Any", kind)(
+            **{k: _revive(hints[k], v) for k, v in value.items() if k in hints}
+        )
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return kind(value)
     parse = _PARSERS.get(kind)
     return parse(value) if parse else value
 
 
+def _revive_many(origin: Any, arguments: tuple[Any, ...], value: Any) -> Any:
+    if isinstance(value, dict):
+        of_key, of_value = arguments
+        return {_revive(of_key, k): _revive(of_value, v) for k, v in value.items()}
+    if origin is tuple and Ellipsis not in arguments:
+        return tuple(_revive(a, v) for a, v in zip(arguments, value, strict=True))
+    return origin(_revive(arguments[0], v) for v in value)
+
+
 def event_from_row(kind: type[Event], row: sa.RowMapping) -> Event:
     """The fact again, as its handlers want it, from its outbox row."""
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     own = {k: _revive(hints[k], v) for k, v in row["payload"].items() if k in hints}
     return kind(at=row["at"], shop_id=row["shop_id"], aggregate_id=row["aggregate_id"], **own)

@@ -11,12 +11,16 @@ import structlog
 from app.core.context import actor_var, request_id_var
 
 REDACTED = "[redacted]"
+_BARE = bool | int | float | None
 _SECRET_KEY = re.compile(
     r"password|secret|token|authorization|api_key|cookie|phone|openid|unionid|email|address|code$",
     re.IGNORECASE,
 )
 _SECRET_TEXT = re.compile(
-    r"(?P<keep>://[^:/@\s]+:)[^@\s]+(?=@)"  # password inside a database address
+    # a password inside a database address; greedy, for one that holds an @ itself
+    r"(?P<keep>://[^:/@\s]*:)\S+(?=@)"
+    # PostgreSQL quotes the row that broke a rule
+    r"|(?P<row>Key \([^)]*\)=|Failing row contains )\([^\n]*\)"
     r"|Bearer\s+\S+"
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"
     r"|(?:qpk|qpr|qpi|sk_test|sk_live|whsec)_[\w-]+"
@@ -31,18 +35,22 @@ def redact(value: Any, key: str = "") -> Any:
     if key and _SECRET_KEY.search(key):
         return REDACTED
     if isinstance(value, str):
-        return _SECRET_TEXT.sub(lambda m: (m["keep"] or "") + REDACTED, value)
+        return _SECRET_TEXT.sub(lambda m: (m["keep"] or m["row"] or "") + REDACTED, value)
     if isinstance(value, dict):
-        return {k: redact(v, str(k)) for k, v in value.items()}
-    if isinstance(value, list | tuple):
+        return {redact(str(k)): redact(v, str(k)) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
         return [redact(v) for v in value]
-    return value
+    # Anything else would be written by its repr, which knows nothing of secrets.
+    return value if isinstance(value, _BARE) else redact(repr(value))
 
 
 def _redacting(
     _logger: Any, _name: str, entry: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    return {k: redact(v, k if k != "event" else "") for k, v in entry.items()}
+    return {
+        k: v if k.startswith("_") else redact(v, k if k != "event" else "")
+        for k, v in entry.items()
+    }
 
 
 def _context(_logger: Any, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

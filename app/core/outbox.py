@@ -53,11 +53,13 @@ class Deliverer:
             .order_by(_events.c.deliver_after, _events.c.id)
             .limit(settings.outbox_batch_rows)
             .with_for_update(skip_locked=True)
+            # As a subquery of IN the planner may run it again for each row, past its limit.
+            .cte("due")
         )
         lease = now + timedelta(seconds=settings.outbox_lease_seconds)
         claimed = await db.execute(
             sa.update(_events)
-            .where(_events.c.id.in_(due))
+            .where(_events.c.id.in_(sa.select(due.c.id)))
             .values(lease_until=lease, attempts=_events.c.attempts + 1)
             .returning(_events)
         )
@@ -114,7 +116,8 @@ async def _postpone(
     delay = BACKOFF_SECONDS[min(row["attempts"] - 1, len(BACKOFF_SECONDS) - 1)]
     await db.execute(
         sa.update(_events)
-        .where(_events.c.id == row["id"])
+        # A rival that took over an ended lease may have finished it meanwhile.
+        .where(_events.c.id == row["id"], _events.c.done_at.is_(None))
         .values(
             lease_until=None,
             deliver_after=now + timedelta(seconds=delay),

@@ -113,7 +113,7 @@ class Tokens:
                 },
             )
             return _claims(told, now)
-        except (jwt.PyJWTError, ValueError, TypeError, KeyError, OverflowError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise Unauthenticated from error
 
     def seal(self, purpose: str, value: Any) -> str:

@@ -91,3 +91,18 @@ def ids_in(db: AsyncSession, column: Any, ids: Sequence[UUID]) -> sa.ColumnEleme
     """`column IN (ids)` with one parameter whatever the number of ids."""
     rows = given(db, "given_ids", {"id": sa.Uuid()}, [{"id": i} for i in ids])
     return sa.ColumnElement.in_(column, sa.select(rows.c.id))
+
+
+async def all_rows(db: AsyncSession, statement: sa.Executable) -> Sequence[sa.RowMapping]:
+    """Every row of a statement, by column name."""
+    return (await db.execute(statement)).mappings().all()
+
+
+async def first_row(db: AsyncSession, statement: sa.Executable) -> sa.RowMapping | None:
+    """The first row of a statement, or `None`."""
+    return (await db.execute(statement)).mappings().first()
+
+
+async def changed(db: AsyncSession, statement: sa.Executable) -> int:
+    """How many rows a write has touched."""
+    return int((await db.execute(statement)).rowcount)  # type: ignore[attr-defined]

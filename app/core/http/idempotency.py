@@ -56,11 +56,16 @@ _answers = table(IdempotencyAnswer)
 
 @dataclass(slots=True)
 class Key:
-    """A caller's key for one request, and whether its row says "in flight"."""
+    """A caller's key for one request, and whether its row says "in flight" and until when.
+
+    An in-flight row belongs to whoever wrote its lease: one that was overtaken after its lease
+    ended finds another lease there and neither answers nor releases for the new owner.
+    """
 
     scope: str
     request_hash: str
     marked: bool = False
+    lease_until: datetime | None = None
 
     @staticmethod
     def of(request: Request, body: bytes, subject: str, key: str) -> "Key":
@@ -98,7 +103,7 @@ class Key:
         if kept["status"] is None:
             if kept["lease_until"] and kept["lease_until"] > now:
                 raise IdempotencyInFlight
-            self.marked = True
+            self.marked, self.lease_until = True, kept["lease_until"]
             return None
         return Response(
             kept["body"],
@@ -108,8 +113,9 @@ class Key:
 
     async def mark_in_flight(self, db: AsyncSession, *, now: datetime, lease_seconds: int) -> None:
         """Say to rivals that the work goes on outside a transaction."""
-        await self._write(db, now, status=None, lease_until=now + timedelta(seconds=lease_seconds))
-        self.marked = True
+        lease_until = now + timedelta(seconds=lease_seconds)
+        await self._write(db, now, status=None, lease_until=lease_until)
+        self.marked, self.lease_until = True, lease_until
 
     async def store(self, db: AsyncSession, response: Response, *, now: datetime) -> None:
         """Keep the answer, in the transaction of the work itself."""
@@ -127,9 +133,10 @@ class Key:
 
     async def release(self, db: AsyncSession) -> None:
         """Forget an unfinished attempt, so that the client's retry need not wait for the lease."""
-        await db.execute(
-            sa.delete(_answers).where(_answers.c.scope == self.scope, _answers.c.status.is_(None))
-        )
+        await db.execute(sa.delete(_answers).where(_answers.c.scope == self.scope, self._is_ours()))
+
+    def _is_ours(self) -> sa.ColumnElement[bool]:
+        return sa.and_(_answers.c.status.is_(None), _answers.c.lease_until == self.lease_until)
 
     async def _write(self, db: AsyncSession, now: datetime, **values: Any) -> None:
         first = {"scope": self.scope, "request_hash": self.request_hash, "created_at": now}
@@ -138,7 +145,13 @@ class Key:
             await db.execute(sa.insert(_answers).values(**first, **values))
             return
         statement = upsert(db, _answers).values(**first, **values)
-        await db.execute(statement.on_conflict_do_update(index_elements=["scope"], set_=values))
+        done = await db.execute(
+            statement.on_conflict_do_update(
+                index_elements=["scope"], set_=values, where=self._is_ours()
+            )
+        )
+        if not done.rowcount:  # type: ignore[attr-defined]
+            raise IdempotencyInFlight
 
 
 async def prune_answers(db: AsyncSession, *, before: datetime, rows_max: int) -> int:

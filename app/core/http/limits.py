@@ -8,9 +8,14 @@ from fastapi import Request
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.errors import StorageError
 
 from app.core.errors import TooManyRequests
 from app.settings import Settings
+
+
+def _redis(address: str) -> Storage:
+    return RedisStorage(f"async+{address}", wrap_exceptions=True)
 
 
 class RateLimits:
@@ -21,7 +26,7 @@ class RateLimits:
 
     def __init__(self, settings: Settings) -> None:
         address = settings.redis_url.get_secret_value()
-        storage: Storage = RedisStorage(f"async+{address}") if address else MemoryStorage()
+        storage: Storage = _redis(address) if address else MemoryStorage()
         self._limiter = SlidingWindowCounterRateLimiter(cast("Any", storage))
         self._item: RateLimitItem = RateLimitItemPerMinute(settings.sign_in_attempts_per_minute)
         self._trusted = frozenset(settings.trusted_proxies)
@@ -34,7 +39,7 @@ class RateLimits:
     async def _hit(self, door: str, name: str) -> None:
         try:
             free = await self._limiter.hit(self._item, door, name)
-        except (OSError, TimeoutError):
+        except StorageError:
             return
         if not free:
             raise TooManyRequests(retry_after_seconds=self._item.get_expiry())

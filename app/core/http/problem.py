@@ -84,13 +84,21 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()[:200]
 
 
+# Messages that would repeat what was sent.
+_ECHOING = {
+    "union_tag_invalid": "Input is none of the expected kinds",
+    "uuid_parsing": "Input should be a valid UUID",
+    "datetime_from_date_parsing": "Input should be a valid date and time",
+}
+
+
 def from_validation(error: RequestValidationError) -> Problem:
     """One shape for all that does not fit; inputs are not echoed, they may be secrets."""
     faults = tuple(
         {
             "pointer": _printable(_pointer(fault["loc"])),
             "code": str(fault["type"]),
-            "detail": _printable(str(fault["msg"])),
+            "detail": _printable(_ECHOING.get(fault["type"]) or str(fault["msg"])),
         }
         for fault in error.errors()[:ERRORS_SHOWN_MAX]
     )
@@ -101,16 +109,21 @@ def from_validation(error: RequestValidationError) -> Problem:
 
 _BY_STATUS: Mapping[int, type[Problem]] = {
     400: errors.BadRequest,
+    401: errors.Unauthenticated,
+    403: errors.Forbidden,
     404: errors.NotFound,
     405: errors.MethodNotAllowed,
     413: errors.BodyTooLarge,
     415: errors.UnsupportedMediaType,
+    422: errors.Invalid,
+    503: errors.Unavailable,
 }
 
 
 def from_http_exception(error: HTTPException) -> Problem:
     """What the framework itself refuses, in our shape."""
-    problem = _BY_STATUS.get(error.status_code, errors.BadRequest)()
+    otherwise = errors.InternalError if error.status_code >= 500 else errors.BadRequest
+    problem = _BY_STATUS.get(error.status_code, otherwise)()
     problem.headers.update(error.headers or {})
     return problem
 

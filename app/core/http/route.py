@@ -20,8 +20,10 @@ from app.core.errors import (
     IdempotencyKeyReused,
     Problem,
     Unauthenticated,
+    Unavailable,
     UnsupportedMediaType,
 )
+from app.core.http.body import ExactRequest, refuse_nul
 from app.core.http.idempotency import HEADER, Key, require_key
 from app.core.http.problem import WITH_BODY, problems, render
 from app.core.security import Principal
@@ -60,8 +62,10 @@ class Reading(APIRoute):
         )
 
         async def handle(request: Request) -> Response:
+            refuse_nul(request)
             if wants_json:
                 _require_json(request)
+                request = await ExactRequest.read(request)
             if self.is_write:
                 return await _write(request, inner, keyed=self.takes_key)
             return await _read(request, inner)
@@ -141,9 +145,11 @@ async def _write(request: Request, inner: Handler, *, keyed: bool) -> Response:
         try:
             return await work.run(inner)
         except DBAPIError as error:
-            again = is_retryable(error) or work.lost_the_key(error)
-            if not again or attempt >= RETRIES_MAX:
+            lost = work.lost_the_key(error)
+            if not lost and not is_retryable(error):
                 raise
+            if attempt >= RETRIES_MAX:
+                raise (IdempotencyInFlight() if lost else Unavailable()) from error
             attempt += 1
             await pause_before_retry(attempt)
 
@@ -158,6 +164,7 @@ class _Work:
         self.database: Database = request.app.state.database
         self.key: Key | None = None
         self.left_the_transaction = False
+        self.has_savepoint = False
 
     async def run(self, inner: Handler) -> Response:
         async with self.database.writing() as db:
@@ -196,13 +203,25 @@ class _Work:
         except Problem as refusal:
             if self.key is None or not refusal.lasting:
                 raise
-            self.db.info["pending_events"].clear()
-            await self._exec("ROLLBACK TO SAVEPOINT work")
+            await self._take_back()
             return render(refusal, self.request)
 
     async def _savepoint(self) -> None:
         if self.key is not None:
             await self._exec("SAVEPOINT work")
+            self.has_savepoint = True
+
+    async def _take_back(self) -> None:
+        """Undo the handler's work and nothing of the key's."""
+        self.db.info["pending_events"].clear()
+        # Objects not flushed yet would otherwise be written by the commit of the refusal.
+        self.db.expunge_all()
+        if self.has_savepoint and self.db.is_active:
+            await self._exec("ROLLBACK TO SAVEPOINT work")
+        else:
+            # A failed flush has ended the whole transaction, the key's lock with it: should a
+            # rival have come first by now, storing the refusal meets its row and runs again.
+            await self.db.rollback()
 
     async def _exec(self, statement: str) -> None:
         connection = await self.db.connection()
@@ -233,7 +252,7 @@ class _Work:
                 self.db, now=now, lease_seconds=settings.idempotency_lease_seconds
             )
         await commit(self.db)
-        self.left_the_transaction = True
+        self.left_the_transaction, self.has_savepoint = True, False
         yield
         await self._savepoint()
 
@@ -255,3 +274,11 @@ def require_principal(request: Request) -> Principal:
     if principal is None:
         raise request.state.unauthenticated or Unauthenticated()
     return principal
+
+
+def attempt_of(request: Request) -> str:
+    """What tells this intent of the client from its others: the fingerprint of its key."""
+    work: _Work = request.state.work
+    if work.key is None:
+        raise RuntimeError("only keyed routes have attempts")
+    return work.key.scope

@@ -1,1 +1,58 @@
 """The verbs of the line of sale, one a file."""
+
+from app.orders.service.capture import (
+    confirm_group,
+    count_buyer,
+    end_group_orders,
+    mark_paid,
+    note_refund,
+    refund_late_seat,
+    uncount_buyer,
+)
+from app.orders.service.end import Doors, cancel, end_unpaid
+from app.orders.service.fulfil import receive, ship
+from app.orders.service.pay import PayWish, pay
+from app.orders.service.place import PlaceWish, place
+from app.orders.service.pricing import BasketWish, Priced, expiry, price, seal
+from app.orders.service.read import (
+    OrderView,
+    order_of_member,
+    order_of_shop,
+    orders_of_member,
+    orders_of_shop,
+    overdue,
+)
+from app.orders.service.refund import RefundWish, pay_back, refund
+
+__all__ = [
+    "BasketWish",
+    "Doors",
+    "OrderView",
+    "PayWish",
+    "PlaceWish",
+    "Priced",
+    "RefundWish",
+    "cancel",
+    "confirm_group",
+    "count_buyer",
+    "end_group_orders",
+    "end_unpaid",
+    "expiry",
+    "mark_paid",
+    "note_refund",
+    "order_of_member",
+    "order_of_shop",
+    "orders_of_member",
+    "orders_of_shop",
+    "overdue",
+    "pay",
+    "pay_back",
+    "place",
+    "price",
+    "receive",
+    "refund",
+    "refund_late_seat",
+    "seal",
+    "ship",
+    "uncount_buyer",
+]

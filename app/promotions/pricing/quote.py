@@ -3,7 +3,7 @@
 `quote` is the one function that the cart, the operator's preview and checkout share.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -22,6 +22,10 @@ Optimality = Literal["proven", "best_found"]
 
 ROUNDING = "half_up_per_unit"
 ALLOCATION = "largest_remainder_ties_to_earlier"
+
+# A use of an exclusive promotion closes every type to all others: a mask of endless ones.
+_ALL_TYPES = -1
+_NO_SAVING = Reason("no_saving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,27 +152,25 @@ def _unused(candidates: Iterable[Candidate], uses: Iterable[Use]) -> list[NotApp
     """Say of each candidate that was not used which promotions have the units it would discount."""
     won: dict[UUID, int] = {}
     for use in uses:
-        won[use.promotion.id] = won.get(use.promotion.id, 0) | _reach(use.promotion, use.type_index)
+        reach = _ALL_TYPES if use.promotion.exclusive else 1 << use.type_index
+        won[use.promotion.id] = won.get(use.promotion.id, 0) | reach
+    winners = sorted((str(id_), types) for id_, types in won.items())
     return [
-        _not_applied(candidate.promotion, _defeat(candidate, won))
+        _not_applied(candidate.promotion, _defeat(candidate, winners))
         for candidate in candidates
         if candidate.promotion.id not in won
     ]
 
 
-def _defeat(candidate: Candidate, won: Mapping[UUID, int]) -> Reason:
-    wanted = 0
-    for index, _ in candidate.savings:
-        wanted |= _reach(candidate.promotion, index)
-    if not wanted:
-        return Reason("no_saving")
-    better = sorted(str(id_) for id_, types in won.items() if types & wanted)
+def _defeat(candidate: Candidate, winners: Iterable[tuple[str, int]]) -> Reason:
+    if not candidate.savings:
+        return _NO_SAVING
+    if candidate.promotion.exclusive:
+        wanted = _ALL_TYPES
+    else:
+        wanted = sum([1 << index for index, _ in candidate.savings])
+    better = [id_ for id_, types in winners if types & wanted]
     return Reason("lost_to_better", (("promotion_ids", tuple(better)),))
-
-
-def _reach(promotion: Promotion, type_index: int) -> int:
-    """The types closed to others by a use of one type: all of them when it is exclusive."""
-    return -1 if promotion.exclusive else 1 << type_index
 
 
 def _lines(

@@ -34,10 +34,9 @@ def accepts(match: Match, line: BasketLine) -> bool:
 def start_amount(basket: Basket, line: BasketLine) -> int:
     """What one unit costs before promotions."""
     setting = basket.price_setting
-    wanted = (
-        line.list_amount if isinstance(setting, ListPrice) else setting.amounts[line.variant_id]
-    )
-    return min(max(wanted, line.floor_amount), line.list_amount)
+    if isinstance(setting, ListPrice):
+        return line.list_amount
+    return min(max(setting.amounts[line.variant_id], line.floor_amount), line.list_amount)
 
 
 def is_open(promotion: PercentOff, basket: Basket) -> bool:

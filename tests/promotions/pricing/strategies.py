@@ -4,7 +4,14 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
-from app.promotions.pricing.basket import Basket, BasketLine, Buyer, ListPrice, PriceSetting, SoloPrice
+from app.promotions.pricing.basket import (
+    Basket,
+    BasketLine,
+    Buyer,
+    ListPrice,
+    PriceSetting,
+    SoloPrice,
+)
 from app.promotions.pricing.group_price import GroupPrice
 from app.promotions.pricing.match import Match
 from app.promotions.pricing.percent_off import PercentOff

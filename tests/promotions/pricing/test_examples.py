@@ -140,6 +140,14 @@ def test_of_equally_cheap_and_equally_many_the_older_promotion_wins() -> None:
     assert applied_ids(answer) == [uid(10)]
 
 
+def test_a_line_that_two_used_promotions_serve_equally_goes_to_the_older() -> None:
+    older = percent(10, 2000, match=Match(variant_ids=ids([1, 3])))
+    younger = percent(11, 2000, match=Match(variant_ids=ids([2, 3])))
+    answer = price(basket(line(1), line(2), line(3)), younger, older)
+    users = [row.adjustments[0].promotion_id for row in answer.lines]
+    assert users == [uid(10), uid(11), uid(10)]
+
+
 def test_lines_of_one_variant_are_merged_under_the_first_key_in_order_of_appearance() -> None:
     cheap, dear = line(1, 2, 100), line(2, 1, 9000)
     again = line(1, 3, 100, key="again")

@@ -66,6 +66,15 @@ def test_the_search_alone_needs_no_reductions(needs: list[int]) -> None:
     assert found == fewest_by_trying_all(needs)
 
 
+def test_the_search_beats_taking_the_busiest_first_until_its_steps_run_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    needs = [0b1110001, 0b0010110, 0b0000111, 0b1101000]
+    assert cover.fewest(needs) == cover._search(needs) == 0b0100010
+    monkeypatch.setattr(cover, "STEPS_MAX", 2)
+    assert cover._search(needs) == 0b0001011
+
+
 @given(needs_lists)
 def test_out_of_steps_every_need_is_still_met(needs: list[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -1,0 +1,67 @@
+# One word per habit; `make` alone prints them. Needs Python 3.11 or newer and nothing else.
+PYTHON ?= python3
+SCALE ?= full
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run worker test check fmt migrate bench race kill fuzz
+
+help:  ## print these words
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+# Two stamps: the demo needs only what the service itself needs.
+$(RUNTIME): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -e . -c constraints.txt
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -e '.[dev]' -c constraints.txt
+	@touch $(RUNTIME) $@
+
+demo: $(RUNTIME)  ## a seeded shop on SQLite with server and worker; prints what to open
+	@$(BIN)/quanpu demo $(ARGS)
+
+run: $(RUNTIME)  ## the API server with the settings of the environment
+	@$(BIN)/quanpu serve $(ARGS)
+
+worker: $(RUNTIME)  ## one worker process: outbox and due jobs
+	@$(BIN)/quanpu worker $(ARGS)
+
+migrate: $(RUNTIME)  ## bring the database of DATABASE_URL to the newest schema
+	@$(BIN)/quanpu migrate $(ARGS)
+
+test: $(DEV)  ## all tests, on SQLite and, where one answers, on PostgreSQL
+	@$(BIN)/python -m pytest -m "not race and not kill and not fuzz" $(ARGS)
+
+check: $(DEV)  ## everything that must hold: lint, types, imports, tests, migrations, API file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/vulture
+	$(BIN)/python -m tests.lanes.migrations
+	$(BIN)/quanpu openapi | diff -u docs/openapi.json - && echo "docs/openapi.json is current"
+	$(MAKE) --no-print-directory test
+
+fmt: $(DEV)  ## put the code into its one format
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+race: $(DEV)  ## many clients on the last of everything (SCALE=ci|full)
+	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.race
+
+kill: $(DEV)  ## SIGKILL of servers and workers under load (SCALE=ci|full)
+	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.kill
+
+fuzz: $(DEV)  ## schemathesis against a running server (SCALE=ci|full)
+	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.fuzz
+
+bench: $(DEV)  ## SQL statements and CPU per operation (SCALE=ci|full)
+	@SCALE=$(SCALE) $(BIN)/python -m bench

@@ -1,0 +1,5 @@
+"""HTTP of the catalogue: what everybody sees, and what the operators of a shop do."""
+
+from app.catalog.routes import goods, members, shops
+
+ROUTERS = (members.router, shops.router, goods.router)

@@ -1,0 +1,66 @@
+"""What others may ask of the catalogue; each takes the caller's session first."""
+
+from app.catalog.service.baskets import basket
+from app.catalog.service.categories import (
+    archive_category,
+    categories_of,
+    create_category,
+    edit_category,
+)
+from app.catalog.service.products import (
+    create_product,
+    edit_product,
+    list_products,
+    move_product,
+    product_of_shop,
+    public_product,
+    variants_of_product,
+)
+from app.catalog.service.shops import create_shop, edit_shop, list_shops, shop
+from app.catalog.service.stock import (
+    adjust_stock,
+    claim,
+    give_back,
+    list_adjustments,
+    release,
+    reserve,
+    stock_of,
+)
+from app.catalog.service.variants import (
+    archive_variant,
+    create_variant,
+    edit_variant,
+    list_price_changes,
+    variant_of_shop,
+)
+
+__all__ = [
+    "adjust_stock",
+    "archive_category",
+    "archive_variant",
+    "basket",
+    "categories_of",
+    "claim",
+    "create_category",
+    "create_product",
+    "create_shop",
+    "create_variant",
+    "edit_category",
+    "edit_product",
+    "edit_shop",
+    "edit_variant",
+    "give_back",
+    "list_adjustments",
+    "list_price_changes",
+    "list_products",
+    "list_shops",
+    "move_product",
+    "product_of_shop",
+    "public_product",
+    "release",
+    "reserve",
+    "shop",
+    "stock_of",
+    "variant_of_shop",
+    "variants_of_product",
+]

@@ -1,0 +1,109 @@
+"""Refusals of group buys."""
+
+from http import HTTPStatus
+
+from app.core.errors import Problem
+
+
+class CampaignNotRunning(Problem):
+    """Groups can be opened only while the campaign runs."""
+
+    status = HTTPStatus.CONFLICT
+    code = "campaign_not_running"
+    title = "The campaign is not running"
+    title_zh = "活动未在进行中"
+
+
+class VariantNotInCampaign(Problem):
+    """The campaign has no group price for this variant."""
+
+    status = HTTPStatus.CONFLICT
+    code = "variant_not_in_campaign"
+    title = "This variant is not part of the campaign"
+    title_zh = "该规格不参加此活动"
+
+
+class TooManyUnits(Problem):
+    """The campaign allows fewer units per order."""
+
+    status = HTTPStatus.CONFLICT
+    code = "too_many_units"
+    title = "Too many units for one order of this campaign"
+    title_zh = "超过单次购买数量上限"
+
+
+class GroupFull(Problem):
+    """Every seat is taken, paid or held by somebody who is paying."""
+
+    status = HTTPStatus.CONFLICT
+    code = "group_full"
+    title = "The group is full"
+    title_zh = "该团已满"
+
+
+class GroupClosed(Problem):
+    """The group has ended, or its deadline has passed, or it has not opened yet."""
+
+    status = HTTPStatus.CONFLICT
+    code = "group_closed"
+    title = "The group is not open"
+    title_zh = "该团未开放"
+
+
+class AlreadyInGroup(Problem):
+    """One live seat per group and one gathering group per campaign for each member."""
+
+    status = HTTPStatus.CONFLICT
+    code = "already_in_group"
+    title = "You already have a seat in this campaign"
+    title_zh = "您已在该活动的团中"
+
+
+class QuotaSoldOut(Problem):
+    """The campaign's own stock quota is used up."""
+
+    status = HTTPStatus.CONFLICT
+    code = "quota_sold_out"
+    title = "The campaign is sold out"
+    title_zh = "活动名额已售罄"
+
+
+class OneLineOnly(Problem):
+    """A group order has exactly one line."""
+
+    status = HTTPStatus.CONFLICT
+    code = "group_order_one_line"
+    title = "A group order has exactly one line"
+    title_zh = "拼团订单只能包含一个商品"
+
+
+class SeatNotLeavable(Problem):
+    """The group has succeeded or ended; a refund is the order's affair now."""
+
+    status = HTTPStatus.CONFLICT
+    code = "seat_not_leavable"
+    title = "The seat can no longer be given up"
+    title_zh = "席位已无法退出"
+
+
+class CampaignNotEditable(Problem):
+    """A campaign is edited before it starts only; copy it afterwards."""
+
+    status = HTTPStatus.CONFLICT
+    code = "campaign_not_editable"
+    title = "The campaign can no longer be changed this way"
+    title_zh = "活动当前状态不可进行此操作"
+
+
+class BadCampaign(Problem):
+    """The campaign contradicts itself or its product; `reason` says how.
+
+    Reasons: `window` (ends before it starts), `ended`, `quota_below_size` (no group could ever
+    be complete), `duplicate_variant`, `variant_not_of_product`, `variant_archived`, `above_solo`
+    (dearer together than alone), `below_floor`, `product_not_on_sale`.
+    """
+
+    status = HTTPStatus.CONFLICT
+    code = "bad_campaign"
+    title = "The campaign does not fit its product"
+    title_zh = "活动设置与商品不符"

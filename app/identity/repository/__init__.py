@@ -1,0 +1,1 @@
+"""All SQL of identity, one module for each group of tables; private to this feature."""

@@ -1,0 +1,95 @@
+"""Refusals of the line of sale."""
+
+from http import HTTPStatus
+
+from app.core.errors import Problem
+
+
+class QuoteExpired(Problem):
+    """The quote is too old to be held to."""
+
+    status = HTTPStatus.CONFLICT
+    code = "quote_expired"
+    title = "The quote has expired, ask for a new one"
+    title_zh = "报价已过期，请重新获取"
+
+
+class QuoteInvalid(Problem):
+    """The quote was not made here, for this buyer and this basket."""
+
+    status = HTTPStatus.CONFLICT
+    code = "quote_invalid"
+    title = "The quote does not belong to this order"
+    title_zh = "报价与订单不匹配"
+
+
+class QuoteChanged(Problem):
+    """Prices or promotions have changed since the quote; nothing is sold at a silent new price."""
+
+    status = HTTPStatus.CONFLICT
+    code = "quote_changed"
+    title = "The price has changed, ask for a new quote"
+    title_zh = "价格已变化，请重新获取报价"
+
+
+class FreeOrderNotAllowed(Problem):
+    """The shop does not give orders away."""
+
+    status = HTTPStatus.CONFLICT
+    code = "free_order_not_allowed"
+    title = "This shop does not allow free orders"
+    title_zh = "该店铺不允许零元订单"
+
+
+class OrderNotPayable(Problem):
+    """The order is paid, has ended, or its time to pay is over."""
+
+    status = HTTPStatus.CONFLICT
+    code = "order_not_payable"
+    title = "The order cannot be paid"
+    title_zh = "订单不可支付"
+
+
+class OrderNotCancellable(Problem):
+    """The order is confirmed or has ended; ask the shop for a refund instead."""
+
+    status = HTTPStatus.CONFLICT
+    code = "order_not_cancellable"
+    title = "The order can no longer be cancelled"
+    title_zh = "订单已无法取消"
+
+
+class OrderNotConfirmed(Problem):
+    """The order is not paid yet, or its group has not succeeded."""
+
+    status = HTTPStatus.CONFLICT
+    code = "order_not_confirmed"
+    title = "The order is not confirmed"
+    title_zh = "订单尚未确认"
+
+
+class WrongFulfilment(Problem):
+    """The goods are not where this step begins."""
+
+    status = HTTPStatus.CONFLICT
+    code = "wrong_fulfilment"
+    title = "The goods are not at that step"
+    title_zh = "当前发货状态不允许此操作"
+
+
+class NothingToRefund(Problem):
+    """Nothing that could be paid back was named, or all of it has been."""
+
+    status = HTTPStatus.CONFLICT
+    code = "nothing_to_refund"
+    title = "Nothing is left to refund"
+    title_zh = "没有可退的金额"
+
+
+class RefundExceedsLine(Problem):
+    """More units would be refunded than were bought and kept."""
+
+    status = HTTPStatus.CONFLICT
+    code = "refund_exceeds_line"
+    title = "More than was bought and kept of this line"
+    title_zh = "超过该商品可退数量"

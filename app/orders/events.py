@@ -1,0 +1,120 @@
+"""What happened to orders."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from app.core.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEvent(Event):
+    """A fact about an order and its buyer."""
+
+    aggregate: ClassVar[str] = "order"
+
+    order_id: UUID
+    member_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPlaced(OrderEvent):
+    """A price was promised, stock and perhaps a seat are held until `expires_at`."""
+
+    kind: ClassVar[str] = "order.placed"
+
+    group_id: UUID | None
+    total_amount: int
+    currency: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPaid(OrderEvent):
+    """The money is here; a group order still waits for its group."""
+
+    kind: ClassVar[str] = "order.paid"
+
+    total_amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderConfirmed(OrderEvent):
+    """Paid and, in a group, the group has succeeded: fulfilment and statistics start here."""
+
+    kind: ClassVar[str] = "order.confirmed"
+
+    group_id: UUID | None
+    community_id: UUID | None
+    total_amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCancelled(OrderEvent):
+    """The buyer gave the order up; `was_paid` when a paid seat was left."""
+
+    kind: ClassVar[str] = "order.cancelled"
+
+    was_paid: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderExpired(OrderEvent):
+    """Nobody paid in time; what was held is free again."""
+
+    kind: ClassVar[str] = "order.expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderShipped(OrderEvent):
+    """The goods are on their way."""
+
+    kind: ClassVar[str] = "order.shipped"
+
+    carrier: str
+    tracking_number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReceived(OrderEvent):
+    """The buyer has the goods."""
+
+    kind: ClassVar[str] = "order.received"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRefundOwed(OrderEvent):
+    """All the money of this order has to go back, for the stated reason."""
+
+    kind: ClassVar[str] = "order.refund_owed"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRefunded(OrderEvent):
+    """Money came back to the buyer; `was_counted` when the order had counted as paid."""
+
+    kind: ClassVar[str] = "order.refunded"
+
+    amount: int
+    refunded_amount: int
+    currency: str
+    is_full: bool
+    was_counted: bool
+
+
+EVENTS: tuple[type[Event], ...] = (
+    OrderPlaced,
+    OrderPaid,
+    OrderConfirmed,
+    OrderCancelled,
+    OrderExpired,
+    OrderShipped,
+    OrderReceived,
+    OrderRefundOwed,
+    OrderRefunded,
+)

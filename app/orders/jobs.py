@@ -1,0 +1,51 @@
+"""What the worker does about orders: expire those that nobody paid, after asking the provider."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.jobs import Job, JobContext
+from app.orders import service
+from app.orders.models import OrderStatus
+from app.payments import service as payments
+from app.payments.gateway import Charge, Gateway, GatewayUnavailable
+
+
+async def expire_unpaid(context: JobContext) -> int:
+    """End overdue orders, one transaction each; a rival's work is not done twice."""
+    now = context.now()
+    async with context.database.reading() as db:
+        rows = await service.overdue(db, now=now, rows_max=context.settings.sweep_batch_rows)
+    ended = 0
+    for row in rows:
+        ended += await _expire(context, row, now)
+    return ended
+
+
+async def _expire(context: JobContext, row: sa.RowMapping, now: datetime) -> bool:
+    """Stop a payment under way at the provider, then end the order unless it was paid after all."""
+    try:
+        charge = await _stopped(context, row, now)
+    except GatewayUnavailable:
+        return False
+
+    async def end(db: AsyncSession) -> bool:
+        if charge is not None:
+            await payments.record_charge(db, charge, now=now)
+        return await service.end_unpaid(db, row, OrderStatus.EXPIRED, now=now)
+
+    return await context.database.transact(end)
+
+
+async def _stopped(context: JobContext, row: sa.RowMapping, now: datetime) -> Charge | None:
+    async with context.database.reading() as db:
+        under_way = await payments.live_charge_wish(db, row["id"])
+    if under_way is None:
+        return None
+    name, wish = under_way
+    gateway: Gateway = context.gateways[name]
+    return await gateway.cancel(wish, now=now)
+
+
+JOBS = (Job("orders.expire_unpaid", 1, expire_unpaid),)

@@ -1,0 +1,263 @@
+"""All SQL of orders."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.sql import all_rows, changed, first_row, given, table
+from app.orders.models import (
+    Fulfilment,
+    Order,
+    OrderAddress,
+    OrderLine,
+    OrderRefundPart,
+    OrderStatus,
+    RefundShare,
+)
+
+_orders = table(Order)
+_lines = table(OrderLine)
+_addresses = table(OrderAddress)
+_parts = table(OrderRefundPart)
+
+# The id makes the order; what it was priced on is large and read only where it is shown.
+_BRIEF = [c for c in _orders.c if c.name != "priced"]
+
+
+async def add(
+    db: AsyncSession,
+    order: dict[str, Any],
+    lines: Sequence[dict[str, Any]],
+    address: dict[str, Any],
+) -> None:
+    """Insert an order with its lines and address; three statements for any number of lines."""
+    await db.execute(sa.insert(_orders).values(**order))
+    await db.execute(sa.insert(_lines), list(lines))
+    await db.execute(sa.insert(_addresses).values(**address))
+
+
+async def order(db: AsyncSession, order_id: UUID) -> sa.RowMapping | None:
+    """One order without its priced snapshot."""
+    return await first_row(db, sa.select(*_BRIEF).where(_orders.c.id == order_id))
+
+
+async def order_of_member(
+    db: AsyncSession, member_id: UUID, order_id: UUID
+) -> sa.RowMapping | None:
+    """One order of this buyer, whole."""
+    statement = sa.select(_orders).where(_orders.c.id == order_id, _orders.c.member_id == member_id)
+    return await first_row(db, statement)
+
+
+async def order_of_shop(db: AsyncSession, shop_id: UUID, order_id: UUID) -> sa.RowMapping | None:
+    """One order of this shop, whole."""
+    statement = sa.select(_orders).where(_orders.c.id == order_id, _orders.c.shop_id == shop_id)
+    return await first_row(db, statement)
+
+
+async def lines_of(db: AsyncSession, order_ids: Sequence[UUID]) -> Sequence[sa.RowMapping]:
+    """The lines of orders, in their order."""
+    wanted = given(db, "wanted", {"id": sa.Uuid()}, [{"id": i} for i in order_ids])
+    statement = (
+        sa.select(_lines)
+        .where(_lines.c.order_id.in_(sa.select(wanted.c.id)))
+        .order_by(_lines.c.order_id, _lines.c.position)
+    )
+    return await all_rows(db, statement)
+
+
+async def address_of(db: AsyncSession, order_id: UUID) -> sa.RowMapping | None:
+    """Where an order goes; `None` once the buyer's personal data was erased."""
+    return await first_row(db, sa.select(_addresses).where(_addresses.c.order_id == order_id))
+
+
+async def list_of(
+    db: AsyncSession, which: dict[str, Any], after: UUID | None, limit: int
+) -> Sequence[sa.RowMapping]:
+    """Orders that have these column values, newest first, from an id on."""
+    statement = sa.select(*_BRIEF).where(*(_orders.c[k] == v for k, v in which.items()))
+    if after is not None:
+        statement = statement.where(_orders.c.id < after)
+    return await all_rows(db, statement.order_by(_orders.c.id.desc()).limit(limit))
+
+
+async def mark_paid(
+    db: AsyncSession, order_id: UUID, *, origin: OrderStatus, paid_at: datetime, now: datetime
+) -> sa.RowMapping | None:
+    """The money is here; an order without a group is confirmed by that."""
+    alone = _orders.c.group_id.is_(None)
+    statement = (
+        sa.update(_orders)
+        .where(_orders.c.id == order_id, _orders.c.status == origin)
+        .values(
+            status=OrderStatus.PAID,
+            paid_at=paid_at,
+            ended_at=None,
+            confirmed_at=sa.case((alone, sa.literal(now, _orders.c.confirmed_at.type))),
+            fulfilment=sa.case((alone, Fulfilment.FULFILLING.value), else_=Fulfilment.NONE.value),
+        )
+        .returning(*_BRIEF)
+    )
+    return await first_row(db, statement)
+
+
+async def confirm_group(
+    db: AsyncSession, order_ids: Sequence[UUID], *, now: datetime
+) -> Sequence[sa.RowMapping]:
+    """Confirm the paid orders of a group that has succeeded."""
+    statement = (
+        sa.update(_orders)
+        .where(
+            _orders.c.id.in_(order_ids),
+            _orders.c.status == OrderStatus.PAID,
+            _orders.c.confirmed_at.is_(None),
+        )
+        .values(confirmed_at=now, fulfilment=Fulfilment.FULFILLING)
+        .returning(*_BRIEF)
+    )
+    return await all_rows(db, statement)
+
+
+async def end(
+    db: AsyncSession,
+    order_ids: Sequence[UUID],
+    *,
+    origin: OrderStatus,
+    target: OrderStatus,
+    now: datetime,
+    refund_due_reason: str | None = None,
+) -> Sequence[sa.RowMapping]:
+    """End unconfirmed orders that are in the named state; those that moved on are left alone."""
+    statement = (
+        sa.update(_orders)
+        .where(
+            _orders.c.id.in_(order_ids),
+            _orders.c.status == origin,
+            _orders.c.confirmed_at.is_(None),
+        )
+        .values(status=target, ended_at=now, refund_due_reason=refund_due_reason)
+        .returning(*_BRIEF)
+    )
+    return await all_rows(db, statement)
+
+
+async def owe_back(db: AsyncSession, order_id: UUID, reason: str) -> sa.RowMapping | None:
+    """Note once that all money of an ended order has to go back."""
+    statement = (
+        sa.update(_orders)
+        .where(_orders.c.id == order_id, _orders.c.refund_due_reason.is_(None))
+        .values(refund_due_reason=reason)
+        .returning(*_BRIEF)
+    )
+    return await first_row(db, statement)
+
+
+async def due(db: AsyncSession, now: datetime, rows_max: int) -> Sequence[sa.RowMapping]:
+    """Placed orders whose time to pay is over, the longest overdue first."""
+    statement = (
+        sa.select(*_BRIEF)
+        .where(_orders.c.status == OrderStatus.PLACED, _orders.c.expires_at <= now)
+        .order_by(_orders.c.expires_at)
+        .limit(rows_max)
+    )
+    return await all_rows(db, statement)
+
+
+async def move_fulfilment(
+    db: AsyncSession,
+    which: dict[str, Any],
+    *,
+    origin: Fulfilment,
+    target: Fulfilment,
+    values: dict[str, Any],
+) -> sa.RowMapping | None:
+    """Move the goods of a confirmed, kept order one step on."""
+    statement = (
+        sa.update(_orders)
+        .where(
+            *(_orders.c[k] == v for k, v in which.items()),
+            _orders.c.status == OrderStatus.PAID,
+            _orders.c.confirmed_at.is_not(None),
+            _orders.c.refund_due_reason.is_(None),
+            _orders.c.fulfilment == origin,
+        )
+        .values(fulfilment=target, **values)
+        .returning(_orders)
+    )
+    return await first_row(db, statement)
+
+
+async def hold(db: AsyncSession, order_id: UUID) -> sa.RowMapping:
+    """Take the order's lock by writing it; the row as it then stands."""
+    statement = (
+        sa.update(_orders)
+        .where(_orders.c.id == order_id)
+        .values(refunded_amount=_orders.c.refunded_amount)
+        .returning(*_BRIEF)
+    )
+    row: sa.RowMapping = (await db.execute(statement)).mappings().one()
+    return row
+
+
+async def add_refunded(db: AsyncSession, order_id: UUID, amount: int) -> sa.RowMapping:
+    """Count money that came back; the derived columns follow in the same statement.
+
+    A paid order closes when everything is back; one that had ended stays as it ended.
+    """
+    total = _orders.c.refunded_amount + amount
+    is_full = total >= _orders.c.total_amount
+    closes = sa.and_(is_full, _orders.c.status == OrderStatus.PAID)
+    statement = (
+        sa.update(_orders)
+        .where(_orders.c.id == order_id)
+        .values(
+            refunded_amount=total,
+            refund=sa.case((is_full, RefundShare.FULL.value), else_=RefundShare.PARTLY.value),
+            status=sa.case((closes, OrderStatus.CLOSED.value), else_=_orders.c.status),
+        )
+        .returning(*_BRIEF)
+    )
+    row: sa.RowMapping = (await db.execute(statement)).mappings().one()
+    return row
+
+
+async def shipping_refunded(db: AsyncSession, order_id: UUID) -> int:
+    """How much of the shipping earlier refunds have paid back."""
+    statement = sa.select(sa.func.coalesce(sa.func.sum(_parts.c.amount), 0)).where(
+        _parts.c.order_id == order_id, _parts.c.line_id.is_(None)
+    )
+    return int((await db.execute(statement)).scalar_one())
+
+
+async def take_from_lines(db: AsyncSession, parts: Sequence[dict[str, Any]]) -> bool:
+    """Count refunded units and money on lines; CHECKs stand behind the caller's arithmetic."""
+    columns: dict[str, sa.types.TypeEngine[Any]] = {
+        "line_id": sa.Uuid(),
+        "quantity": sa.Integer(),
+        "amount": sa.BigInteger(),
+    }
+    taken = given(db, "taken", columns, parts)
+    statement = (
+        sa.update(_lines)
+        .where(_lines.c.id == taken.c.line_id)
+        .values(
+            refunded_quantity=_lines.c.refunded_quantity + taken.c.quantity,
+            refunded_amount=_lines.c.refunded_amount + taken.c.amount,
+        )
+    )
+    return await changed(db, statement) == len(parts)
+
+
+async def add_parts(db: AsyncSession, parts: Sequence[dict[str, Any]]) -> None:
+    """Keep what a refund was for."""
+    await db.execute(sa.insert(_parts), list(parts))
+
+
+async def parts_of(db: AsyncSession, order_id: UUID) -> Sequence[sa.RowMapping]:
+    """What the refunds of an order were for."""
+    statement = sa.select(_parts).where(_parts.c.order_id == order_id).order_by(_parts.c.id)
+    return await all_rows(db, statement)

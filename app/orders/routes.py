@@ -1,0 +1,254 @@
+"""The line of sale over HTTP: quote, place, pay, cancel, receive; and the shop's side of it."""
+
+from typing import Annotated, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+
+from app.catalog.errors import OutOfStock, ShopPaused, VariantNotFound
+from app.community.errors import NotAMember
+from app.core.clock import Now
+from app.core.db import Db, ReadDb
+from app.core.errors import Forbidden, NotFound, Unauthenticated
+from app.core.http.paging import Paged
+from app.core.http.problem import problems
+from app.core.http.route import GoOutside, Reading, Transactional, attempt_of
+from app.core.security import Principal, Tokens
+from app.groupbuy import errors as group_errors
+from app.identity.deps import SignedIn, may
+from app.identity.rules import Right
+from app.orders import errors, service
+from app.orders.models import OrderStatus
+from app.orders.schemas import (
+    OrderBriefShown,
+    OrderPage,
+    OrderShown,
+    OrderWish,
+    PaymentAnswer,
+    PaymentShown,
+    PaymentWish,
+    QuoteShown,
+    QuoteWish,
+    RefundRequest,
+    RefundShown,
+    ShipWish,
+)
+from app.orders.service import Doors, PayWish, PlaceWish, RefundWish
+from app.payments import errors as payment_errors
+from app.payments.gateway import GatewayUnavailable
+from app.settings import Settings
+
+_SIGNED = (Unauthenticated, Forbidden)
+_PRICING = (
+    NotFound,
+    VariantNotFound,
+    ShopPaused,
+    group_errors.CampaignNotRunning,
+    group_errors.GroupClosed,
+    group_errors.GroupFull,
+    group_errors.OneLineOnly,
+    group_errors.TooManyUnits,
+    group_errors.VariantNotInCampaign,
+)
+
+quotes = APIRouter(tags=["orders"], route_class=Reading)
+router = APIRouter(tags=["orders"], route_class=Transactional)
+operator_router = APIRouter(
+    tags=["operator_orders"],
+    route_class=Transactional,
+    prefix="/v1/operator/shops/{shop_id}/orders",
+)
+
+ReadsOrders = Annotated[Principal, Depends(may(Right.ORDERS_READ))]
+WritesOrders = Annotated[Principal, Depends(may(Right.ORDERS_WRITE))]
+Refunds = Annotated[Principal, Depends(may(Right.REFUNDS_WRITE))]
+
+
+def _settings(request: Request) -> Settings:
+    return cast("Settings", request.app.state.settings)
+
+
+def _tokens(request: Request) -> Tokens:
+    return cast("Tokens", request.app.state.tokens)
+
+
+Config = Annotated[Settings, Depends(_settings)]
+Sealer = Annotated[Tokens, Depends(_tokens)]
+
+
+def _doors(request: Request, outside: GoOutside, settings: Config) -> Doors:
+    return Doors(request.app.state.gateways, settings.gateway, attempt_of(request), outside)
+
+
+World = Annotated[Doors, Depends(_doors)]
+
+
+@quotes.post("/v1/quotes", responses=problems(*_SIGNED, *_PRICING))
+async def quote(
+    wish: QuoteWish,
+    buyer: SignedIn,
+    db: ReadDb,
+    now: Now,
+    settings: Config,
+    tokens: Sealer,
+) -> QuoteShown:
+    """Price a basket and explain the price; nothing is written or held."""
+    basket = wish.basket()
+    priced = await service.price(db, basket, buyer.id, now=now)
+    expires_at = service.expiry(now, settings.quote_ttl_seconds)
+    quote_id = service.seal(tokens, basket, priced, buyer.id, expires_at)
+    return QuoteShown.of(priced, quote_id, expires_at)
+
+
+@router.post(
+    "/v1/orders",
+    status_code=201,
+    responses=problems(
+        *_SIGNED,
+        *_PRICING,
+        NotAMember,
+        OutOfStock,
+        errors.QuoteInvalid,
+        errors.QuoteExpired,
+        errors.QuoteChanged,
+        errors.FreeOrderNotAllowed,
+        group_errors.AlreadyInGroup,
+        group_errors.QuotaSoldOut,
+    ),
+)
+async def place(
+    wish: OrderWish, buyer: SignedIn, db: Db, now: Now, settings: Config, tokens: Sealer
+) -> OrderShown:
+    """Place an order on a quote: stock, and in a group the seat, are held until it expires."""
+    placing = PlaceWish(wish.basket(), wish.quote_id, wish.goes_to())
+    order_id = await service.place(db, buyer.id, placing, settings=settings, tokens=tokens, now=now)
+    return OrderShown.whole(await service.order_of_member(db, buyer.id, order_id))
+
+
+@router.get("/v1/orders", responses=problems(*_SIGNED))
+async def list_(buyer: SignedIn, db: ReadDb, paging: Paged) -> OrderPage:
+    """The caller's orders, newest first."""
+    return paging.page(await service.orders_of_member(db, buyer.id, paging), OrderBriefShown.of)
+
+
+@router.get("/v1/orders/{order_id}", responses=problems(*_SIGNED, NotFound))
+async def get(order_id: UUID, buyer: SignedIn, db: ReadDb) -> OrderShown:
+    """One of the caller's orders with its address, payments and refunds."""
+    return OrderShown.whole(await service.order_of_member(db, buyer.id, order_id))
+
+
+@router.post(
+    "/v1/orders/{order_id}/payments",
+    status_code=201,
+    responses=problems(
+        *_SIGNED,
+        NotFound,
+        errors.OrderNotPayable,
+        payment_errors.AlreadyPaid,
+        payment_errors.PaymentInProgress,
+        GatewayUnavailable,
+    ),
+)
+async def pay(
+    order_id: UUID, wish: PaymentWish, buyer: SignedIn, db: Db, now: Now, world: World
+) -> PaymentAnswer:
+    """Pay an order; `state` of the payment says what became of it."""
+    paying = PayWish(world.gateway, wish.token, world.attempt)
+    payment_id = await service.pay(db, buyer.id, order_id, paying, doors=world, now=now)
+    view = await service.order_of_member(db, buyer.id, order_id)
+    made = next(p for p in view.payments if p["id"] == payment_id)
+    return PaymentAnswer(
+        payment=PaymentShown.model_validate(dict(made)), order=OrderShown.whole(view)
+    )
+
+
+@router.post(
+    "/v1/orders/{order_id}/cancel",
+    responses=problems(
+        *_SIGNED,
+        NotFound,
+        errors.OrderNotCancellable,
+        group_errors.SeatNotLeavable,
+        GatewayUnavailable,
+    ),
+)
+async def cancel(order_id: UUID, buyer: SignedIn, db: Db, now: Now, world: World) -> OrderShown:
+    """Give up an unpaid order, or leave a group that still gathers and get the money back."""
+    await service.cancel(db, buyer.id, order_id, doors=world, now=now)
+    return OrderShown.whole(await service.order_of_member(db, buyer.id, order_id))
+
+
+@router.post(
+    "/v1/orders/{order_id}/receive",
+    responses=problems(*_SIGNED, NotFound, errors.OrderNotConfirmed, errors.WrongFulfilment),
+)
+async def receive(order_id: UUID, buyer: SignedIn, db: Db, now: Now) -> OrderShown:
+    """Say that the goods have arrived."""
+    await service.receive(db, buyer.id, order_id, now=now)
+    return OrderShown.whole(await service.order_of_member(db, buyer.id, order_id))
+
+
+@operator_router.get("", responses=problems(*_SIGNED, NotFound))
+async def list_of_shop(
+    shop_id: UUID,
+    _: ReadsOrders,
+    db: ReadDb,
+    paging: Paged,
+    status: OrderStatus | None = None,
+    group_id: UUID | None = None,
+) -> OrderPage:
+    """The shop's orders, newest first; by state or by group."""
+    filters = {k: v for k, v in (("status", status), ("group_id", group_id)) if v is not None}
+    found = await service.orders_of_shop(db, shop_id, filters, paging)
+    return paging.page(found, OrderBriefShown.of)
+
+
+@operator_router.get("/{order_id}", responses=problems(*_SIGNED, NotFound))
+async def get_of_shop(shop_id: UUID, order_id: UUID, _: ReadsOrders, db: ReadDb) -> OrderShown:
+    """One order of the shop with its address, payments and refunds."""
+    return OrderShown.whole(await service.order_of_shop(db, shop_id, order_id))
+
+
+@operator_router.post(
+    "/{order_id}/ship",
+    responses=problems(*_SIGNED, NotFound, errors.OrderNotConfirmed, errors.WrongFulfilment),
+)
+async def ship(
+    shop_id: UUID, order_id: UUID, wish: ShipWish, _: WritesOrders, db: Db, now: Now
+) -> OrderShown:
+    """Say that the goods are on their way; refused before the order is confirmed."""
+    await service.ship(
+        db,
+        shop_id,
+        order_id,
+        carrier=wish.carrier,
+        tracking_number=wish.tracking_number,
+        now=now,
+    )
+    return OrderShown.whole(await service.order_of_shop(db, shop_id, order_id))
+
+
+@operator_router.post(
+    "/{order_id}/refunds",
+    status_code=201,
+    responses=problems(
+        *_SIGNED,
+        NotFound,
+        errors.OrderNotConfirmed,
+        errors.NothingToRefund,
+        errors.RefundExceedsLine,
+        payment_errors.RefundExceedsPayment,
+        payment_errors.RefundReferenceUsed,
+    ),
+)
+async def refund(
+    shop_id: UUID, order_id: UUID, wish: RefundRequest, _: Refunds, db: Db, now: Now
+) -> RefundShown:
+    """Decide a refund; it is sent to the buyer within seconds, `state` tells when it is back."""
+    units = {line.line_id: line.quantity for line in wish.lines} if wish.lines else None
+    deciding = RefundWish(units, wish.amount, wish.reason, wish.reference, wish.restock)
+    made = await service.refund(db, shop_id, order_id, deciding, now=now)
+    return RefundShown.model_validate(dict(made))
+
+
+ROUTERS = (quotes, router, operator_router)

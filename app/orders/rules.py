@@ -1,0 +1,101 @@
+"""Pure decisions about orders: states, what is payable, how a refund is spread."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.core.money import split
+from app.orders.errors import NothingToRefund, RefundExceedsLine
+from app.orders.models import Fulfilment, OrderStatus
+
+STATUS_MOVES: Mapping[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.PLACED: frozenset({OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.EXPIRED}),
+    OrderStatus.PAID: frozenset({OrderStatus.CLOSED}),
+    # A payment that was under way when the time ran out lifts the order, if stock is still there.
+    OrderStatus.EXPIRED: frozenset({OrderStatus.PAID}),
+    OrderStatus.CANCELLED: frozenset(),
+    OrderStatus.CLOSED: frozenset(),
+}
+assert STATUS_MOVES.keys() == set(OrderStatus), "every state has a row"
+
+FULFILMENT_MOVES: Mapping[Fulfilment, frozenset[Fulfilment]] = {
+    Fulfilment.NONE: frozenset({Fulfilment.FULFILLING}),
+    Fulfilment.FULFILLING: frozenset({Fulfilment.SHIPPED}),
+    Fulfilment.SHIPPED: frozenset({Fulfilment.RECEIVED}),
+    Fulfilment.RECEIVED: frozenset(),
+}
+assert FULFILMENT_MOVES.keys() == set(Fulfilment), "every state has a row"
+
+
+def is_payable(status: OrderStatus, expires_at: datetime, now: datetime) -> bool:
+    """Whether a new payment may begin; an expired hold refuses by itself, swept or not."""
+    return status is OrderStatus.PLACED and now < expires_at
+
+
+def summed_units(orders: Iterable[Mapping[str, int]]) -> dict[UUID, int]:
+    """Units by variant over orders."""
+    total: dict[UUID, int] = {}
+    for units in orders:
+        for variant_id, quantity in units.items():
+            key = UUID(variant_id)
+            total[key] = total.get(key, 0) + quantity
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class LineLeft:
+    """What a line may still pay back; `share_amounts` are the frozen shares of kept units."""
+
+    line_id: UUID
+    variant_id: UUID
+    share_amounts: tuple[int, ...]
+    left_amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPart:
+    """Money of a refund: for units of a line, on a line, or (no line) for the shipping."""
+
+    line_id: UUID | None
+    quantity: int
+    amount: int
+
+
+def shares_left(runs: Sequence[Mapping[str, int]], refunded_quantity: int) -> tuple[int, ...]:
+    """The frozen shares of the units that were not refunded, in order."""
+    shares = tuple(run["amount"] for run in runs for _ in range(run["units"]))
+    return shares[refunded_quantity:]
+
+
+def parts_for_units(lines: Iterable[LineLeft], wanted: Mapping[UUID, int]) -> list[RefundPart]:
+    """A refund of units: each unit's frozen share, less what was paid back on it before."""
+    by_id = {line.line_id: line for line in lines}
+    parts = []
+    for line_id, quantity in wanted.items():
+        line = by_id.get(line_id)
+        if line is None or quantity > len(line.share_amounts):
+            raise RefundExceedsLine(line_id=str(line_id))
+        amount = min(sum(line.share_amounts[:quantity]), line.left_amount)
+        parts.append(RefundPart(line_id, quantity, amount))
+    return parts
+
+
+def parts_for_amount(
+    lines: Sequence[LineLeft], shipping_left_amount: int, amount: int | None
+) -> list[RefundPart]:
+    """A refund of money: spread over lines and shipping by what each may still pay back."""
+    left = [line.left_amount for line in lines] + [shipping_left_amount]
+    whole = sum(left)
+    if whole == 0:
+        raise NothingToRefund
+    if amount is None or amount == whole:
+        parts = [RefundPart(ln.line_id, len(ln.share_amounts), ln.left_amount) for ln in lines]
+        parts.append(RefundPart(None, 0, shipping_left_amount))
+    elif amount > whole:
+        raise RefundExceedsLine(left_amount=whole)
+    else:
+        shares = split(amount, left)
+        parts = [RefundPart(ln.line_id, 0, s) for ln, s in zip(lines, shares, strict=False)]
+        parts.append(RefundPart(None, 0, shares[-1]))
+    return [part for part in parts if part.amount or part.quantity]

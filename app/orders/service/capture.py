@@ -1,0 +1,176 @@
+"""Reactions: what a payment, a group's end and a refund mean for orders."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.catalog import service as catalog
+from app.catalog.errors import OutOfStock
+from app.community import service as community
+from app.core import events
+from app.groupbuy.events import GroupFailed, GroupSucceeded, SeatPaidTooLate
+from app.orders import repository
+from app.orders.events import (
+    OrderConfirmed,
+    OrderExpired,
+    OrderPaid,
+    OrderRefunded,
+    OrderRefundOwed,
+)
+from app.orders.models import OrderStatus
+from app.orders.rules import summed_units
+from app.orders.service.facts import fact
+from app.payments.events import PaymentCaptured, RefundSucceeded
+
+
+async def mark_paid(db: AsyncSession, captured: PaymentCaptured) -> None:
+    """The order is paid; outside a group it is confirmed. Too late, it is lifted or owed back."""
+    row = await repository.mark_paid(
+        db,
+        captured.order_id,
+        origin=OrderStatus.PLACED,
+        paid_at=captured.captured_at,
+        now=captured.at,
+    )
+    if row is None:
+        await _paid_late(db, captured)
+        return
+    await _announce_paid(db, row, captured.at)
+    if row["confirmed_at"] is not None:
+        await _confirm(db, [row], captured.at)
+
+
+async def _announce_paid(db: AsyncSession, row: sa.RowMapping, at: datetime) -> None:
+    paid = fact(OrderPaid, row, at, total_amount=row["total_amount"], currency=row["currency"])
+    await events.record(db, paid)
+
+
+async def _paid_late(db: AsyncSession, captured: PaymentCaptured) -> None:
+    row = await repository.order(db, captured.order_id)
+    assert row is not None, "a payment is opened for an order that exists"
+    if row["group_id"] is not None:
+        return  # the group has judged it and says so: SeatPaidTooLate
+    if row["status"] == OrderStatus.EXPIRED and await _lift(db, row, captured):
+        return
+    await _owe_back(db, row, "paid_too_late", captured.at)
+
+
+async def _lift(db: AsyncSession, row: sa.RowMapping, captured: PaymentCaptured) -> bool:
+    """Take the stock of an expired order again, if it is still there."""
+    units = summed_units([row["units"]])
+    try:
+        async with db.begin_nested():
+            lifted = await repository.mark_paid(
+                db,
+                row["id"],
+                origin=OrderStatus.EXPIRED,
+                paid_at=captured.captured_at,
+                now=captured.at,
+            )
+            assert lifted is not None, "its payment's row is held, so nobody else lifts it"
+            await catalog.reserve(db, units)
+    except OutOfStock:
+        return False
+    await _announce_paid(db, lifted, captured.at)
+    await _confirm(db, [lifted], captured.at)
+    return True
+
+
+async def confirm_group(db: AsyncSession, succeeded: GroupSucceeded) -> None:
+    """All orders of the group are confirmed together."""
+    rows = await repository.confirm_group(db, succeeded.order_ids, now=succeeded.at)
+    assert len(rows) == len(succeeded.order_ids), "every confirmed seat has a paid order"
+    await _confirm(db, rows, succeeded.at)
+
+
+async def _confirm(db: AsyncSession, rows: Iterable[sa.RowMapping], at: datetime) -> None:
+    rows = sorted(rows, key=lambda row: row["id"])
+    await catalog.claim(db, summed_units(row["units"] for row in rows))
+    for row in rows:
+        confirmed = fact(
+            OrderConfirmed,
+            row,
+            at,
+            group_id=row["group_id"],
+            community_id=row["community_id"],
+            total_amount=row["total_amount"],
+            currency=row["currency"],
+        )
+        await events.record(db, confirmed)
+
+
+async def end_group_orders(db: AsyncSession, failed: GroupFailed) -> None:
+    """Paid orders of a failed group are owed back, unpaid ones expire, all stock is free again."""
+    paid = await repository.end(
+        db,
+        failed.paid_order_ids,
+        origin=OrderStatus.PAID,
+        target=OrderStatus.CLOSED,
+        now=failed.at,
+        refund_due_reason="group_failed",
+    )
+    unpaid = await repository.end(
+        db,
+        failed.unpaid_order_ids,
+        origin=OrderStatus.PLACED,
+        target=OrderStatus.EXPIRED,
+        now=failed.at,
+    )
+    await catalog.release(db, summed_units(row["units"] for row in (*paid, *unpaid)))
+    for row in paid:
+        await events.record(db, fact(OrderRefundOwed, row, failed.at, reason="group_failed"))
+    for row in unpaid:
+        await events.record(db, fact(OrderExpired, row, failed.at))
+
+
+async def refund_late_seat(db: AsyncSession, late: SeatPaidTooLate) -> None:
+    """Money came for a seat that is gone: the order ends, and the money goes back."""
+    ended = await repository.end(
+        db,
+        [late.order_id],
+        origin=OrderStatus.PAID,
+        target=OrderStatus.CLOSED,
+        now=late.at,
+    )
+    await catalog.release(db, summed_units(row["units"] for row in ended))
+    row = await repository.order(db, late.order_id)
+    assert row is not None, "a seat belongs to an order"
+    await _owe_back(db, row, "paid_too_late", late.at)
+
+
+async def _owe_back(db: AsyncSession, row: sa.RowMapping, reason: str, at: datetime) -> None:
+    if await repository.owe_back(db, row["id"], reason) is not None:
+        await events.record(db, fact(OrderRefundOwed, row, at, reason=reason))
+
+
+async def note_refund(db: AsyncSession, refunded: RefundSucceeded) -> None:
+    """Money is back with the buyer; the order's refund columns follow."""
+    row = await repository.add_refunded(db, refunded.order_id, refunded.amount)
+    await events.record(
+        db,
+        fact(
+            OrderRefunded,
+            row,
+            refunded.at,
+            amount=refunded.amount,
+            refunded_amount=row["refunded_amount"],
+            currency=row["currency"],
+            is_full=row["refunded_amount"] == row["total_amount"],
+            was_counted=row["paid_at"] is not None,
+        ),
+    )
+
+
+async def count_buyer(db: AsyncSession, paid: OrderPaid) -> None:
+    """One paid order more of this buyer in this shop."""
+    assert paid.shop_id is not None
+    await community.count_paid_order(db, paid.shop_id, paid.member_id)
+
+
+async def uncount_buyer(db: AsyncSession, refunded: OrderRefunded) -> None:
+    """An order that was refunded whole does not count as a purchase."""
+    if refunded.is_full and refunded.was_counted:
+        assert refunded.shop_id is not None
+        await community.uncount_paid_order(db, refunded.shop_id, refunded.member_id)

@@ -1,0 +1,118 @@
+"""Orders that end before they are confirmed: cancelled by the buyer, or expired by the clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.catalog import service as catalog
+from app.core import events
+from app.core.errors import NotFound
+from app.core.http.route import Outside
+from app.groupbuy import service as groupbuy
+from app.orders import repository
+from app.orders.errors import OrderNotCancellable
+from app.orders.events import OrderCancelled, OrderExpired
+from app.orders.models import OrderStatus
+from app.orders.rules import summed_units
+from app.orders.service.facts import fact
+from app.orders.service.refund import keep_parts
+from app.payments import service as payments
+from app.payments.gateway import Gateway
+from app.payments.service import RefundOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The outside world as an order needs it: the gateways, and a way to leave the transaction.
+
+    `gateway` is the one new payments go to; `attempt` tells one intent of the client from another.
+    """
+
+    gateways: Mapping[str, Gateway]
+    gateway: str
+    attempt: str
+    outside: Outside
+
+
+async def cancel(
+    db: AsyncSession, member_id: UUID, order_id: UUID, *, doors: Doors, now: datetime
+) -> None:
+    """Give an order up: an unpaid one at once, a paid seat while its group still gathers.
+
+    The provider is asked to stop a payment that is under way first; if it was too late, the
+    money is here, and what follows is what follows for a paid order.
+    """
+    row = await _own(db, member_id, order_id)
+    if row["status"] == OrderStatus.PLACED:
+        await _stop_payment(db, order_id, doors, now)
+        row = await _own(db, member_id, order_id)
+    if row["status"] == OrderStatus.PLACED:
+        if not await end_unpaid(db, row, OrderStatus.CANCELLED, now=now):
+            raise OrderNotCancellable
+    elif row["status"] == OrderStatus.PAID and row["confirmed_at"] is None:
+        await _leave(db, row, now)
+    else:
+        raise OrderNotCancellable(status=row["status"])
+
+
+async def _own(db: AsyncSession, member_id: UUID, order_id: UUID) -> sa.RowMapping:
+    row = await repository.order_of_member(db, member_id, order_id)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def _stop_payment(db: AsyncSession, order_id: UUID, doors: Doors, now: datetime) -> None:
+    under_way = await payments.live_charge_wish(db, order_id)
+    if under_way is None:
+        return
+    name, wish = under_way
+    async with doors.outside():
+        charge = await doors.gateways[name].cancel(wish, now=now)
+    await payments.record_charge(db, charge, now=now)
+
+
+async def end_unpaid(
+    db: AsyncSession, row: sa.RowMapping, target: OrderStatus, *, now: datetime
+) -> bool:
+    """Free what an unpaid order holds; says whether it was still there to be ended."""
+    seat = await groupbuy.release_seat(db, row["id"], now=now)
+    ended = await repository.end(db, [row["id"]], origin=OrderStatus.PLACED, target=target, now=now)
+    if not ended:
+        return False
+    await catalog.release(db, summed_units([row["units"]]))
+    if seat is not None:
+        await groupbuy.return_seat_quota(db, seat)
+    if target is OrderStatus.CANCELLED:
+        await events.record(db, fact(OrderCancelled, row, now, was_paid=False))
+    else:
+        await events.record(db, fact(OrderExpired, row, now))
+    return True
+
+
+async def _leave(db: AsyncSession, row: sa.RowMapping, now: datetime) -> None:
+    refund = None
+    if row["total_amount"]:
+        reference = f"left_group:{row['id']}"
+        wish = RefundOrder(row["id"], None, "left_group", reference)
+        refund = await payments.owe_refund(db, wish, now=now)
+    seat = await groupbuy.leave(db, row["id"], now=now)
+    ended = await repository.end(
+        db,
+        [row["id"]],
+        origin=OrderStatus.PAID,
+        target=OrderStatus.CLOSED,
+        now=now,
+        refund_due_reason="left_group",
+    )
+    if not ended:
+        raise OrderNotCancellable
+    if refund is not None:
+        await keep_parts(db, row, refund)
+    await catalog.release(db, summed_units([row["units"]]))
+    await groupbuy.return_seat_quota(db, seat)
+    await events.record(db, fact(OrderCancelled, row, now, was_paid=True))

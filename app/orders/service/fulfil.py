@@ -1,0 +1,70 @@
+"""From a confirmed order to goods in the buyer's hands."""
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import events
+from app.core.audit_log import note
+from app.core.errors import NotFound
+from app.orders import repository
+from app.orders.errors import OrderNotConfirmed, WrongFulfilment
+from app.orders.events import OrderReceived, OrderShipped
+from app.orders.models import Fulfilment, OrderStatus
+from app.orders.service.facts import fact
+
+
+async def ship(
+    db: AsyncSession,
+    shop_id: UUID,
+    order_id: UUID,
+    *,
+    carrier: str,
+    tracking_number: str,
+    now: datetime,
+) -> None:
+    """Say that the goods are on their way; refused before the order is confirmed."""
+    which = {"id": order_id, "shop_id": shop_id}
+    moved = await repository.move_fulfilment(
+        db,
+        which,
+        origin=Fulfilment.FULFILLING,
+        target=Fulfilment.SHIPPED,
+        values={"carrier": carrier, "tracking_number": tracking_number, "shipped_at": now},
+    )
+    if moved is None:
+        raise _why_not(await repository.order_of_shop(db, shop_id, order_id))
+    shipped = fact(OrderShipped, moved, now, carrier=carrier, tracking_number=tracking_number)
+    await events.record(db, shipped)
+    await note(
+        db,
+        "order.shipped",
+        ("order", order_id),
+        at=now,
+        shop_id=shop_id,
+        change=(None, {"carrier": carrier, "tracking_number": tracking_number}),
+    )
+
+
+async def receive(db: AsyncSession, member_id: UUID, order_id: UUID, *, now: datetime) -> None:
+    """The buyer says that the goods have arrived."""
+    moved = await repository.move_fulfilment(
+        db,
+        {"id": order_id, "member_id": member_id},
+        origin=Fulfilment.SHIPPED,
+        target=Fulfilment.RECEIVED,
+        values={"received_at": now},
+    )
+    if moved is None:
+        raise _why_not(await repository.order_of_member(db, member_id, order_id))
+    await events.record(db, fact(OrderReceived, moved, now))
+
+
+def _why_not(row: sa.RowMapping | None) -> NotFound | OrderNotConfirmed | WrongFulfilment:
+    if row is None:
+        return NotFound()
+    if row["status"] != OrderStatus.PAID or row["confirmed_at"] is None:
+        return OrderNotConfirmed(status=row["status"])
+    return WrongFulfilment(fulfilment=row["fulfilment"])

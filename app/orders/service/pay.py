@@ -1,0 +1,64 @@
+"""Pay an order: the provider is asked while nothing is held, and may be asked again safely."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import NotFound
+from app.orders import repository
+from app.orders.errors import OrderNotPayable
+from app.orders.rules import is_payable
+from app.orders.service.end import Doors
+from app.payments import service as payments
+from app.payments.gateway import ChargeWish
+from app.payments.service import NewPayment
+
+
+@dataclass(frozen=True, slots=True)
+class PayWish:
+    """How to pay; `attempt` tells one try of the client from another."""
+
+    gateway: str
+    token: str
+    attempt: str
+
+
+async def pay(
+    db: AsyncSession,
+    member_id: UUID,
+    order_id: UUID,
+    wish: PayWish,
+    *,
+    doors: Doors,
+    now: datetime,
+) -> UUID:
+    """Take the money of an order; a try that was cut off is continued, never begun twice."""
+    row = await repository.order_of_member(db, member_id, order_id)
+    if row is None:
+        raise NotFound
+    charge_wish = await _opened(db, row, wish, now)
+    async with doors.outside():
+        charge = await doors.gateways[wish.gateway].charge(charge_wish, now=now)
+    await payments.record_charge(db, charge, now=now)
+    return charge_wish.payment_id
+
+
+async def _opened(db: AsyncSession, row: sa.RowMapping, wish: PayWish, now: datetime) -> ChargeWish:
+    if is_payable(row["status"], row["expires_at"], now):
+        new = NewPayment(
+            shop_id=row["shop_id"],
+            order_id=row["id"],
+            amount=row["total_amount"],
+            currency=row["currency"],
+            gateway=wish.gateway,
+            token=wish.token,
+            attempt=wish.attempt,
+        )
+        return await payments.open_payment(db, new, now=now)
+    begun = await payments.attempt_of(db, row["id"], wish.attempt)
+    if begun is None:
+        raise OrderNotPayable(status=row["status"])
+    return begun

@@ -1,0 +1,178 @@
+"""Place an order: from a quote to a promise with stock, and perhaps a seat, held behind it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.catalog import service as catalog
+from app.community import service as community
+from app.core import events
+from app.core.ids import new_id
+from app.core.security import Tokens
+from app.groupbuy import service as groupbuy
+from app.groupbuy.service import SeatWish
+from app.identity import service as identity
+from app.identity.service import Address
+from app.orders import repository
+from app.orders.errors import FreeOrderNotAllowed
+from app.orders.events import OrderPlaced
+from app.orders.models import Fulfilment, OrderStatus, RefundShare
+from app.orders.service.pricing import BasketWish, Priced, hold_to, price, unseal
+from app.promotions.pricing.snapshot import snapshot_of
+from app.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceWish:
+    """A basket, the quote it was shown with, and where it goes."""
+
+    basket: BasketWish
+    quote_id: str
+    address: Address | UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Buying:
+    """Who buys what at which price, as one thing on its way through the steps."""
+
+    order_id: UUID
+    member_id: UUID
+    basket: BasketWish
+    priced: Priced
+    settings: Settings
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Until when an unpaid order holds what it holds, and the seat it holds."""
+
+    expires_at: datetime
+    group_id: UUID | None
+
+
+async def place(
+    db: AsyncSession,
+    member_id: UUID,
+    wish: PlaceWish,
+    *,
+    settings: Settings,
+    tokens: Tokens,
+    now: datetime,
+) -> UUID:
+    """Turn a quoted basket into an order; everything is held or nothing is."""
+    promise = unseal(tokens, wish.quote_id, wish.basket, member_id, now=now)
+    address = await _address(db, member_id, wish.address)
+    await community.community_for_order(
+        db, member_id, wish.basket.shop_id, wish.basket.community_id
+    )
+    priced = await price(db, wish.basket, member_id, now=now)
+    hold_to(promise, priced)
+    _refuse_free(priced)
+    buying = Buying(new_id(), member_id, wish.basket, priced, settings, now)
+    held = await _hold_seat(db, buying)
+    order, lines = _order(buying, held), _lines(buying.order_id, priced)
+    await repository.add(db, order, lines, {"order_id": buying.order_id, **asdict(address)})
+    await catalog.reserve(db, {v: g.quantity for v, g in priced.goods.goods.items()})
+    if priced.offer is not None:
+        await groupbuy.take_quota(db, priced.offer, wish.basket.lines[0].quantity)
+    await events.record(db, _placed(order, now))
+    return buying.order_id
+
+
+async def _address(db: AsyncSession, member_id: UUID, wish: Address | UUID) -> Address:
+    if isinstance(wish, Address):
+        return wish
+    return await identity.address_of(db, member_id, wish)
+
+
+def _refuse_free(priced: Priced) -> None:
+    if priced.quote.total_amount == 0 and not priced.goods.shop.allow_free_orders:
+        raise FreeOrderNotAllowed
+
+
+async def _hold_seat(db: AsyncSession, buying: Buying) -> Hold:
+    settings, offer = buying.settings, buying.priced.offer
+    if offer is None:
+        return Hold(buying.now + timedelta(seconds=settings.order_ttl_seconds), None)
+    wish = SeatWish(
+        shop_id=buying.basket.shop_id,
+        member_id=buying.member_id,
+        order_id=buying.order_id,
+        community_id=buying.basket.community_id,
+        quantity=buying.basket.lines[0].quantity,
+        ttl_seconds=settings.group_order_ttl_seconds,
+        grace_seconds=settings.group_grace_seconds,
+    )
+    seat = await groupbuy.take_seat(db, offer, wish, now=buying.now)
+    return Hold(seat.expires_at, seat.group_id)
+
+
+def _order(buying: Buying, held: Hold) -> dict[str, Any]:
+    priced, basket = buying.priced, buying.basket
+    quote = priced.quote
+    return {
+        "id": buying.order_id,
+        "shop_id": basket.shop_id,
+        "member_id": buying.member_id,
+        "community_id": basket.community_id,
+        "group_id": held.group_id,
+        "campaign_id": priced.offer.campaign_id if priced.offer else None,
+        "status": OrderStatus.PLACED,
+        "fulfilment": Fulfilment.NONE,
+        "refund": RefundShare.NONE,
+        "currency": quote.currency,
+        "goods_amount": quote.goods_payable_amount,
+        "shipping_amount": quote.shipping_amount,
+        "total_amount": quote.total_amount,
+        "refunded_amount": 0,
+        "priced": snapshot_of(quote),
+        "units": {str(v): g.quantity for v, g in priced.goods.goods.items()},
+        "placed_at": buying.now,
+        "expires_at": held.expires_at,
+    }
+
+
+def _lines(order_id: UUID, priced: Priced) -> list[dict[str, Any]]:
+    runs = {row["key"]: row["unit_shares"] for row in snapshot_of(priced.quote)["lines"]}
+    rows = []
+    for position, line in enumerate(priced.quote.lines):
+        goods = priced.goods.goods[line.variant_id]
+        rows.append(
+            {
+                "id": new_id(),
+                "order_id": order_id,
+                "position": position,
+                "variant_id": line.variant_id,
+                "product_id": line.product_id,
+                "product_title": goods.product_title,
+                "variant_title": goods.variant_title,
+                "sku": goods.sku,
+                "quantity": line.quantity,
+                "list_amount": line.list_amount,
+                "price_amount": line.price_amount,
+                "payable_amount": line.payable_amount,
+                "unit_shares": runs[line.key],
+                "refunded_quantity": 0,
+                "refunded_amount": 0,
+            }
+        )
+    return rows
+
+
+def _placed(order: Mapping[str, Any], now: datetime) -> OrderPlaced:
+    return OrderPlaced(
+        at=now,
+        shop_id=order["shop_id"],
+        aggregate_id=order["id"],
+        order_id=order["id"],
+        member_id=order["member_id"],
+        group_id=order["group_id"],
+        total_amount=order["total_amount"],
+        currency=order["currency"],
+        expires_at=order["expires_at"],
+    )

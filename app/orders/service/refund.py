@@ -1,0 +1,147 @@
+"""Refunds of orders: units at their frozen shares, amounts, or everything that is left."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.catalog import service as catalog
+from app.core.audit_log import note
+from app.core.errors import NotFound
+from app.core.ids import new_id
+from app.orders import repository
+from app.orders.errors import NothingToRefund, OrderNotConfirmed
+from app.orders.events import OrderRefundOwed
+from app.orders.models import Fulfilment
+from app.orders.rules import (
+    LineLeft,
+    RefundPart,
+    parts_for_amount,
+    parts_for_units,
+    shares_left,
+)
+from app.payments import service as payments
+from app.payments.service import RefundOrder
+
+
+@dataclass(frozen=True, slots=True)
+class RefundWish:
+    """Units by line, or an amount, or (neither) all that is left; `reference` is the shop's own.
+
+    `restock` puts refunded units that have not left the house up for sale again.
+    """
+
+    units: Mapping[UUID, int] | None
+    amount: int | None
+    reason: str
+    reference: str
+    restock: bool
+
+
+async def refund(
+    db: AsyncSession, shop_id: UUID, order_id: UUID, wish: RefundWish, *, now: datetime
+) -> sa.RowMapping:
+    """Decide a refund of a confirmed order; the worker sends the money.
+
+    The payment's row is held first, so that refunds of one order are decided one after another.
+    """
+    row = await repository.order_of_shop(db, shop_id, order_id)
+    if row is None:
+        raise NotFound
+    if row["confirmed_at"] is None:
+        raise OrderNotConfirmed
+    await payments.hold(db, order_id)
+    lines = await _lines_left(db, order_id)
+    parts = await _parts(db, row, lines, wish)
+    amount = sum(part.amount for part in parts)
+    if amount == 0:
+        raise NothingToRefund
+    owed = RefundOrder(order_id, amount, wish.reason, f"shop:{wish.reference}")
+    made = await payments.owe_refund(db, owed, now=now)
+    held = await repository.hold(db, order_id)
+    await _keep(db, order_id, made["id"], parts)
+    if wish.restock and held["fulfilment"] == Fulfilment.FULFILLING:
+        await catalog.give_back(db, _units(lines, parts))
+    await note(
+        db,
+        "order.refunded",
+        ("order", order_id),
+        at=now,
+        shop_id=shop_id,
+        change=(None, {"amount": amount, "reason": wish.reason, "reference": wish.reference}),
+    )
+    return made
+
+
+async def _lines_left(db: AsyncSession, order_id: UUID) -> list[LineLeft]:
+    return [
+        LineLeft(
+            line_id=row["id"],
+            variant_id=row["variant_id"],
+            share_amounts=shares_left(row["unit_shares"], row["refunded_quantity"]),
+            left_amount=row["payable_amount"] - row["refunded_amount"],
+        )
+        for row in await repository.lines_of(db, [order_id])
+    ]
+
+
+async def _parts(
+    db: AsyncSession, row: sa.RowMapping, lines: list[LineLeft], wish: RefundWish
+) -> list[RefundPart]:
+    if wish.units is not None:
+        return parts_for_units(lines, wish.units)
+    shipped_back = await repository.shipping_refunded(db, row["id"])
+    return parts_for_amount(lines, row["shipping_amount"] - shipped_back, wish.amount)
+
+
+def _units(lines: Sequence[LineLeft], parts: Sequence[RefundPart]) -> dict[UUID, int]:
+    variant_of = {line.line_id: line.variant_id for line in lines}
+    return {
+        variant_of[part.line_id]: part.quantity
+        for part in parts
+        if part.line_id is not None and part.quantity
+    }
+
+
+async def _keep(
+    db: AsyncSession, order_id: UUID, refund_id: UUID, parts: Sequence[RefundPart]
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "id": new_id(),
+            "refund_id": refund_id,
+            "order_id": order_id,
+            "line_id": part.line_id,
+            "quantity": part.quantity,
+            "amount": part.amount,
+        }
+        for part in parts
+    ]
+    on_lines = [row for row in rows if row["line_id"] is not None]
+    if on_lines and not await repository.take_from_lines(db, on_lines):
+        raise RuntimeError("a refund names a line twice or a line that is not there")
+    await repository.add_parts(db, rows)
+
+
+async def keep_parts(db: AsyncSession, row: sa.RowMapping, made: sa.RowMapping) -> None:
+    """Say of a refund of everything what it was for."""
+    lines = await _lines_left(db, row["id"])
+    shipped_back = await repository.shipping_refunded(db, row["id"])
+    parts = parts_for_amount(lines, row["shipping_amount"] - shipped_back, None)
+    await _keep(db, row["id"], made["id"], parts)
+
+
+async def pay_back(db: AsyncSession, owed: OrderRefundOwed) -> None:
+    """Handler: everything that was paid for an order that came to nothing goes back, once."""
+    row = await repository.order(db, owed.order_id)
+    assert row is not None, "an order is never deleted"
+    if row["total_amount"] == 0:
+        return
+    wish = RefundOrder(owed.order_id, None, owed.reason, f"{owed.reason}:{owed.order_id}")
+    made = await payments.owe_refund(db, wish, now=owed.at)
+    await repository.hold(db, owed.order_id)
+    await keep_parts(db, row, made)

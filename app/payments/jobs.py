@@ -1,0 +1,116 @@
+"""What the worker does about money: send refunds, hear notices, ask about silent payments."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.jobs import Job, JobContext
+from app.payments import repository, service
+from app.payments.adapters.sandbox import SandboxGateway
+from app.payments.gateway import (
+    Charge,
+    ChargeState,
+    Gateway,
+    GatewayRefund,
+    GatewayUnavailable,
+    RefundWish,
+)
+
+LEASE = timedelta(seconds=60)
+
+
+async def send_refunds(context: JobContext) -> int:
+    """Send refunds that are due; the refund's id is the provider's idempotency key."""
+    now = context.now()
+    claimed = await context.database.transact(
+        lambda db: repository.claim_refunds(db, now, now + LEASE, context.settings.sweep_batch_rows)
+    )
+    for refund in claimed:
+        await _send(context, refund)
+    return len(claimed)
+
+
+async def _send(context: JobContext, refund: sa.RowMapping) -> None:
+    async with context.database.reading() as db:
+        paid = await repository.payment(db, refund["payment_id"])
+    assert paid is not None
+    gateway: Gateway = context.gateways[paid["gateway"]]
+    wish = RefundWish(
+        refund_id=refund["id"],
+        payment_id=paid["id"],
+        charge_reference=paid["reference"],
+        amount=refund["amount"],
+        currency=refund["currency"],
+    )
+    now = context.now()
+    try:
+        answer = await gateway.refund(wish, now=now)
+    except GatewayUnavailable:
+        await context.database.transact(
+            lambda db: service.postpone_refund(db, refund, "provider unavailable", now=now)
+        )
+        return
+    await context.database.transact(_recording_refund(context, answer))
+
+
+def _recording_refund(
+    context: JobContext, answer: GatewayRefund
+) -> Callable[[AsyncSession], Awaitable[None]]:
+    return lambda db: service.record_refund(db, answer, now=context.now())
+
+
+async def ask_about_silent(context: JobContext) -> int:
+    """Ask the provider about payments whose call never came back, or that take their time."""
+    now = context.now()
+    async with context.database.reading() as db:
+        rows = await repository.unsettled(db, now, context.settings.sweep_batch_rows)
+    for row in rows:
+        await _ask(context, row)
+    return len(rows)
+
+
+async def _ask(context: JobContext, row: sa.RowMapping) -> None:
+    gateway: Gateway = context.gateways[row["gateway"]]
+    now = context.now()
+    try:
+        # A payment the provider never heard of is sealed there, so that it cannot begin late.
+        charge = await gateway.find(row["id"], now=now) or await gateway.cancel(
+            service.charge_wish(row), now=now
+        )
+    except GatewayUnavailable:
+        charge = None
+    if charge is not None and charge.state is not ChargeState.PENDING:
+        await context.database.transact(_recording_charge(context, charge))
+        return
+    later = now + service.ASK_AGAIN_AFTER
+    await context.database.transact(lambda db: repository.ask_later(db, row["id"], later))
+
+
+def _recording_charge(
+    context: JobContext, charge: Charge
+) -> Callable[[AsyncSession], Awaitable[None]]:
+    return lambda db: service.record_charge(db, charge, now=context.now())
+
+
+async def hear_sandbox(context: JobContext) -> int:
+    """Receive the sandbox provider's notices, as a webhook would for a real one."""
+    gateway = context.gateways.get(SandboxGateway.name)
+    if not isinstance(gateway, SandboxGateway):
+        return 0
+    now = context.now()
+    notices = await gateway.notices(now, context.settings.sweep_batch_rows)
+    for notice in notices:
+        charge = await gateway.find(notice.payment_id, now=now)
+        assert charge is not None
+        await context.database.transact(_recording_charge(context, charge))
+        await gateway.heard(notice, now=now)
+    return len(notices)
+
+
+JOBS = (
+    Job("payments.send_refunds", 1, send_refunds),
+    Job("payments.hear_sandbox", 1, hear_sandbox),
+    Job("payments.ask_about_silent", 5, ask_about_silent),
+)

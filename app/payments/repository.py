@@ -1,0 +1,213 @@
+"""All SQL of payments and refunds."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.sql import all_rows, changed, first_row, table, upsert
+from app.payments.models import LIVE_STATES, Payment, PaymentState, Refund, RefundStatus
+from app.payments.rules import may_come_from
+
+_payments = table(Payment)
+_refunds = table(Refund)
+_UNSETTLED = (PaymentState.CREATED, PaymentState.PENDING)
+
+
+async def add_payment(db: AsyncSession, values: dict[str, Any]) -> bool:
+    """Insert unless the order has a live payment or this attempt; says whether it did."""
+    statement = upsert(db, _payments).values(**values).on_conflict_do_nothing()
+    return await changed(db, statement) > 0
+
+
+async def attempt_of(db: AsyncSession, order_id: UUID, attempt: str) -> sa.RowMapping | None:
+    """The payment that an earlier run of this attempt has begun."""
+    statement = sa.select(_payments).where(
+        _payments.c.order_id == order_id, _payments.c.attempt == attempt
+    )
+    return await first_row(db, statement)
+
+
+async def hold(db: AsyncSession, order_id: UUID) -> sa.RowMapping | None:
+    """Take the lock of an order's captured payment by writing it."""
+    statement = (
+        sa.update(_payments)
+        .where(_payments.c.order_id == order_id, _payments.c.state == PaymentState.CAPTURED)
+        .values(refunded_amount=_payments.c.refunded_amount)
+        .returning(_payments)
+    )
+    return await first_row(db, statement)
+
+
+async def payment(db: AsyncSession, payment_id: UUID) -> sa.RowMapping | None:
+    """One payment."""
+    statement = sa.select(_payments).where(_payments.c.id == payment_id)
+    return await first_row(db, statement)
+
+
+async def live_payment(db: AsyncSession, order_id: UUID) -> sa.RowMapping | None:
+    """The payment of an order that is under way or captured."""
+    statement = sa.select(_payments).where(
+        _payments.c.order_id == order_id, _payments.c.state.in_(LIVE_STATES)
+    )
+    return await first_row(db, statement)
+
+
+async def payments_of_order(db: AsyncSession, order_id: UUID) -> Sequence[sa.RowMapping]:
+    """All attempts to pay an order, oldest first."""
+    statement = (
+        sa.select(_payments).where(_payments.c.order_id == order_id).order_by(_payments.c.id)
+    )
+    return await all_rows(db, statement)
+
+
+async def move_payment(
+    db: AsyncSession, payment_id: UUID, target: PaymentState, values: dict[str, Any]
+) -> sa.RowMapping | None:
+    """Move a payment if its state allows; `None` when it is there already or may not go there."""
+    statement = (
+        sa.update(_payments)
+        .where(_payments.c.id == payment_id, _payments.c.state.in_(may_come_from(target)))
+        .values(state=target, **values)
+        .returning(_payments)
+    )
+    return await first_row(db, statement)
+
+
+async def unsettled(db: AsyncSession, now: datetime, rows_max: int) -> Sequence[sa.RowMapping]:
+    """Payments whose end we do not know and should ask for."""
+    statement = (
+        sa.select(_payments)
+        .where(_payments.c.state.in_(_UNSETTLED), _payments.c.ask_after <= now)
+        .order_by(_payments.c.ask_after)
+        .limit(rows_max)
+    )
+    return await all_rows(db, statement)
+
+
+async def ask_later(db: AsyncSession, payment_id: UUID, at: datetime) -> None:
+    """Put off the next question about an unsettled payment."""
+    await db.execute(
+        sa.update(_payments)
+        .where(_payments.c.id == payment_id, _payments.c.state.in_(_UNSETTLED))
+        .values(ask_after=at)
+    )
+
+
+async def quarantine(db: AsyncSession, payment_id: UUID, reason: str, at: datetime) -> None:
+    """Keep a payment whose provider tells another story out of the way, with the reason."""
+    await db.execute(
+        sa.update(_payments)
+        .where(_payments.c.id == payment_id, _payments.c.state.in_(_UNSETTLED))
+        .values(reason=reason, ask_after=at)
+    )
+
+
+async def owe(db: AsyncSession, order_id: UUID, amount: int | None) -> sa.RowMapping | None:
+    """Set money of an order's captured payment aside for a refund; all that is left for `None`."""
+    left = _payments.c.amount - _payments.c.refund_owed_amount
+    wanted = left if amount is None else sa.literal(amount, sa.BigInteger)
+    statement = (
+        sa.update(_payments)
+        .where(
+            _payments.c.order_id == order_id,
+            _payments.c.state == PaymentState.CAPTURED,
+            wanted > 0,
+            wanted <= left,
+        )
+        .values(refund_owed_amount=_payments.c.refund_owed_amount + wanted)
+        .returning(_payments)
+    )
+    return await first_row(db, statement)
+
+
+async def add_refund(db: AsyncSession, values: dict[str, Any]) -> bool:
+    """Insert unless the shop has a refund of this reference; says whether it did."""
+    statement = upsert(db, _refunds).values(**values)
+    wanted = statement.on_conflict_do_nothing(index_elements=["shop_id", "reference"])
+    return await changed(db, wanted) > 0
+
+
+async def refunds_of_order(db: AsyncSession, order_id: UUID) -> Sequence[sa.RowMapping]:
+    """All refunds of an order, oldest first."""
+    statement = sa.select(_refunds).where(_refunds.c.order_id == order_id).order_by(_refunds.c.id)
+    return await all_rows(db, statement)
+
+
+async def claim_refunds(
+    db: AsyncSession, now: datetime, lease_until: datetime, rows_max: int
+) -> Sequence[sa.RowMapping]:
+    """Lease refunds that are due to be sent; a rival worker gets others."""
+    free = sa.or_(_refunds.c.lease_until.is_(None), _refunds.c.lease_until < now)
+    due = (
+        sa.select(_refunds.c.id)
+        .where(
+            _refunds.c.state != RefundStatus.SUCCEEDED,
+            _refunds.c.send_after <= now,
+            free,
+        )
+        .order_by(_refunds.c.send_after)
+        .limit(rows_max)
+        .with_for_update(skip_locked=True)
+    )
+    claim = (
+        sa.update(_refunds)
+        .where(_refunds.c.id.in_(due))
+        .values(lease_until=lease_until, attempts=_refunds.c.attempts + 1)
+        .returning(_refunds)
+    )
+    return await all_rows(db, claim)
+
+
+async def refund(db: AsyncSession, refund_id: UUID) -> sa.RowMapping:
+    """One refund that is known to exist."""
+    statement = sa.select(_refunds).where(_refunds.c.id == refund_id)
+    return (await db.execute(statement)).mappings().one()
+
+
+async def resend_later(db: AsyncSession, refund_id: UUID, at: datetime, error: str) -> None:
+    """Give back the lease of a refund and name the next try."""
+    await db.execute(
+        sa.update(_refunds)
+        .where(_refunds.c.id == refund_id, _refunds.c.state != RefundStatus.SUCCEEDED)
+        .values(lease_until=None, send_after=at, last_error=error)
+    )
+
+
+async def lock_payment(db: AsyncSession, payment_id: UUID) -> sa.RowMapping:
+    """Take the payment's lock by writing it; the row as it then stands."""
+    statement = (
+        sa.update(_payments)
+        .where(_payments.c.id == payment_id)
+        .values(refunded_amount=_payments.c.refunded_amount)
+        .returning(_payments)
+    )
+    row: sa.RowMapping = (await db.execute(statement)).mappings().one()
+    return row
+
+
+async def move_refund(
+    db: AsyncSession, refund_id: UUID, target: RefundStatus, values: dict[str, Any]
+) -> sa.RowMapping | None:
+    """Move a refund that has not succeeded; `None` when it has."""
+    statement = (
+        sa.update(_refunds)
+        .where(_refunds.c.id == refund_id, _refunds.c.state != RefundStatus.SUCCEEDED)
+        .values(state=target, lease_until=None, **values)
+        .returning(_refunds)
+    )
+    return await first_row(db, statement)
+
+
+async def add_refunded(db: AsyncSession, payment_id: UUID, amount: int) -> int:
+    """Count money that came back to the buyer; the payment's new total."""
+    statement = (
+        sa.update(_payments)
+        .where(_payments.c.id == payment_id)
+        .values(refunded_amount=_payments.c.refunded_amount + amount)
+        .returning(_payments.c.refunded_amount)
+    )
+    return int((await db.execute(statement)).scalar_one())

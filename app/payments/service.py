@@ -1,0 +1,293 @@
+"""Payments and refunds: opened here, moved by the provider's word, recorded once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import events
+from app.core.ids import new_id
+from app.payments import repository
+from app.payments.errors import (
+    AlreadyPaid,
+    PaymentInProgress,
+    RefundExceedsPayment,
+    RefundReferenceUsed,
+)
+from app.payments.events import PaymentCaptured, PaymentDeclined, RefundFailed, RefundSucceeded
+from app.payments.gateway import Charge, ChargeWish, GatewayRefund, RefundState
+from app.payments.models import PaymentState, RefundStatus
+from app.payments.rules import STATE_OF_CHARGE
+
+# A payment whose call never came back is asked about after this long, then ever more rarely.
+ASK_AFTER = timedelta(seconds=20)
+ASK_AGAIN_AFTER = timedelta(seconds=30)
+RESEND_AFTER_SECONDS = (1, 5, 30, 120, 600, 3_600)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """What is to be paid, how, and for which order."""
+
+    shop_id: UUID
+    order_id: UUID
+    amount: int
+    currency: str
+    gateway: str
+    token: str
+    attempt: str
+
+
+async def open_payment(db: AsyncSession, wish: NewPayment, *, now: datetime) -> ChargeWish:
+    """Begin a payment, or continue the one this order has under way with the same token.
+
+    Raises `AlreadyPaid` or `PaymentInProgress`.
+    """
+    payment_id = new_id()
+    added = await repository.add_payment(
+        db,
+        {
+            "id": payment_id,
+            "shop_id": wish.shop_id,
+            "order_id": wish.order_id,
+            "amount": wish.amount,
+            "currency": wish.currency,
+            "gateway": wish.gateway,
+            "token": wish.token,
+            "attempt": wish.attempt,
+            "state": PaymentState.CREATED,
+            "created_at": now,
+            "ask_after": now + ASK_AFTER,
+            "refund_owed_amount": 0,
+            "refunded_amount": 0,
+        },
+    )
+    if not added:
+        payment_id = await _continued(db, wish)
+    return ChargeWish(payment_id, wish.order_id, wish.amount, wish.currency, wish.token)
+
+
+async def _continued(db: AsyncSession, wish: NewPayment) -> UUID:
+    same = await repository.attempt_of(db, wish.order_id, wish.attempt)
+    live = same or await repository.live_payment(db, wish.order_id)
+    if live is None or (live["gateway"], live["token"]) != (wish.gateway, wish.token):
+        raise PaymentInProgress
+    if same is None and live["state"] == PaymentState.CAPTURED:
+        raise AlreadyPaid
+    payment_id: UUID = live["id"]
+    return payment_id
+
+
+async def attempt_of(db: AsyncSession, order_id: UUID, attempt: str) -> ChargeWish | None:
+    """The wish of a payment that an earlier run of this attempt has begun."""
+    row = await repository.attempt_of(db, order_id, attempt)
+    return None if row is None else charge_wish(row)
+
+
+async def hold(db: AsyncSession, order_id: UUID) -> None:
+    """Take the payment's lock first; refunds of one order are decided one after another."""
+    if await repository.hold(db, order_id) is None:
+        raise RefundExceedsPayment
+
+
+async def live_charge_wish(db: AsyncSession, order_id: UUID) -> tuple[str, ChargeWish] | None:
+    """The gateway and wish of an order's unsettled payment, for asking the provider about it."""
+    live = await repository.live_payment(db, order_id)
+    if live is None or live["state"] == PaymentState.CAPTURED:
+        return None
+    return live["gateway"], charge_wish(live)
+
+
+def charge_wish(row: sa.RowMapping) -> ChargeWish:
+    """The wish of a stored payment, as it was first sent."""
+    return ChargeWish(row["id"], row["order_id"], row["amount"], row["currency"], row["token"])
+
+
+async def record_charge(db: AsyncSession, charge: Charge, *, now: datetime) -> None:
+    """Take over the provider's word; a capture or refusal becomes a fact exactly once.
+
+    A charge of another amount or currency than asked for is never counted as a payment: it is
+    kept with its reason for a person to look at.
+    """
+    target = STATE_OF_CHARGE[charge.state]
+    asked = await repository.payment(db, charge.payment_id)
+    if asked is None:
+        raise LookupError("the provider speaks of a payment that was never made")
+    if (asked["amount"], asked["currency"]) != (charge.amount, charge.currency):
+        again = now + timedelta(hours=1)
+        await repository.quarantine(db, charge.payment_id, "amount_mismatch", again)
+        return
+    moved = await repository.move_payment(
+        db,
+        charge.payment_id,
+        target,
+        {
+            "reference": charge.reference,
+            "reason": charge.reason,
+            "captured_at": charge.at if target is PaymentState.CAPTURED else None,
+            "ask_after": now + ASK_AGAIN_AFTER,
+        },
+    )
+    if moved is not None:
+        await _announce(db, moved, charge, now)
+
+
+async def _announce(db: AsyncSession, row: sa.RowMapping, charge: Charge, now: datetime) -> None:
+    if row["state"] == PaymentState.CAPTURED:
+        await events.record(
+            db,
+            PaymentCaptured(
+                at=now,
+                shop_id=row["shop_id"],
+                aggregate_id=row["id"],
+                payment_id=row["id"],
+                order_id=row["order_id"],
+                amount=row["amount"],
+                currency=row["currency"],
+                captured_at=charge.at,
+            ),
+        )
+    elif row["state"] == PaymentState.DECLINED:
+        await events.record(
+            db,
+            PaymentDeclined(
+                at=now,
+                shop_id=row["shop_id"],
+                aggregate_id=row["id"],
+                payment_id=row["id"],
+                order_id=row["order_id"],
+                reason=charge.reason or "declined",
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """Money to give back for an order; `amount` None is all that is left of the payment."""
+
+    order_id: UUID
+    amount: int | None
+    reason: str
+    reference: str
+
+
+async def owe_refund(db: AsyncSession, wish: RefundOrder, *, now: datetime) -> sa.RowMapping:
+    """Decide a refund; the worker sends it. Takes the payment's lock, so it comes first.
+
+    Raises `RefundExceedsPayment` (also when nothing was captured) or `RefundReferenceUsed`.
+    """
+    paid = await repository.owe(db, wish.order_id, wish.amount)
+    if paid is None:
+        raise RefundExceedsPayment
+    # The payment's row is ours now, so no refund can come between this sum and our own.
+    before = await _owed_by_refunds(db, wish.order_id)
+    refund_id = new_id()
+    added = await repository.add_refund(
+        db,
+        {
+            "id": refund_id,
+            "payment_id": paid["id"],
+            "shop_id": paid["shop_id"],
+            "order_id": wish.order_id,
+            "amount": paid["refund_owed_amount"] - before,
+            "currency": paid["currency"],
+            "reason": wish.reason,
+            "reference": wish.reference,
+            "state": RefundStatus.PENDING,
+            "created_at": now,
+            "send_after": now,
+            "attempts": 0,
+        },
+    )
+    if not added:
+        raise RefundReferenceUsed
+    rows = await repository.refunds_of_order(db, wish.order_id)
+    return next(row for row in rows if row["id"] == refund_id)
+
+
+async def _owed_by_refunds(db: AsyncSession, order_id: UUID) -> int:
+    return sum(row["amount"] for row in await repository.refunds_of_order(db, order_id))
+
+
+async def record_refund(db: AsyncSession, answer: GatewayRefund, *, now: datetime) -> None:
+    """Take over the provider's word on a refund; success is counted exactly once."""
+    refund = await repository.refund(db, answer.refund_id)
+    await repository.lock_payment(db, refund["payment_id"])
+    if answer.state is RefundState.SUCCEEDED:
+        await _refund_succeeded(db, answer, now)
+    elif answer.state is RefundState.FAILED:
+        await _refund_failed(db, answer, now)
+    else:
+        await postpone_refund(db, refund, "pending at the provider", now=now)
+
+
+async def _refund_succeeded(db: AsyncSession, answer: GatewayRefund, now: datetime) -> None:
+    moved = await repository.move_refund(
+        db,
+        answer.refund_id,
+        RefundStatus.SUCCEEDED,
+        {"done_at": now, "gateway_reference": answer.reference, "last_error": None},
+    )
+    if moved is None:
+        return
+    total = await repository.add_refunded(db, moved["payment_id"], moved["amount"])
+    await events.record(
+        db,
+        RefundSucceeded(
+            at=now,
+            shop_id=moved["shop_id"],
+            aggregate_id=moved["payment_id"],
+            payment_id=moved["payment_id"],
+            refund_id=moved["id"],
+            order_id=moved["order_id"],
+            amount=moved["amount"],
+            currency=moved["currency"],
+            refunded_amount=total,
+        ),
+    )
+
+
+async def _refund_failed(db: AsyncSession, answer: GatewayRefund, now: datetime) -> None:
+    reason = answer.reason or "failed"
+    moved = await repository.move_refund(
+        db,
+        answer.refund_id,
+        RefundStatus.FAILED,
+        {"send_after": now + timedelta(hours=1), "last_error": reason},
+    )
+    if moved is not None:
+        await events.record(
+            db,
+            RefundFailed(
+                at=now,
+                shop_id=moved["shop_id"],
+                aggregate_id=moved["payment_id"],
+                payment_id=moved["payment_id"],
+                refund_id=moved["id"],
+                order_id=moved["order_id"],
+                amount=moved["amount"],
+                reason=reason,
+            ),
+        )
+
+
+async def postpone_refund(
+    db: AsyncSession, refund: sa.RowMapping, error: str, *, now: datetime
+) -> None:
+    """Try a refund again later, each time a little later."""
+    nth = min(max(refund["attempts"], 1), len(RESEND_AFTER_SECONDS))
+    delay = RESEND_AFTER_SECONDS[nth - 1]
+    await repository.resend_later(db, refund["id"], now + timedelta(seconds=delay), error[:200])
+
+
+async def payments_of_order(db: AsyncSession, order_id: UUID) -> Sequence[sa.RowMapping]:
+    """All attempts to pay an order, oldest first."""
+    return await repository.payments_of_order(db, order_id)
+
+
+async def refunds_of_order(db: AsyncSession, order_id: UUID) -> Sequence[sa.RowMapping]:
+    """All refunds of an order, oldest first."""
+    return await repository.refunds_of_order(db, order_id)

@@ -1,0 +1,56 @@
+"""What operators configure; the pure core never sees these rows, only what `service.live` makes."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from app.core.sql import Json, enum_column
+
+
+class PromotionKind(StrEnum):
+    """The mechanics an operator may choose from; each is a class of the pricing core."""
+
+    PERCENT_OFF = "percent_off"
+
+
+class PromotionStatus(StrEnum):
+    """What the operator decided; whether its window is open is the clock's affair."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    STOPPED = "stopped"
+
+
+class Promotion(SQLModel, table=True):
+    """One offer of a shop: the rule of its kind, the goods it touches, and who may use it when.
+
+    `rule` and `match` hold only what was validated on the way in, sets as sorted lists.
+    """
+
+    __tablename__ = "promotions"
+    __table_args__ = (
+        # Serves the live ones of a shop, oldest first, and the operator's list by status.
+        sa.Index("ix_promotions_shop_id_status", "shop_id", "status", "id"),
+        sa.CheckConstraint("starts_at IS NULL OR ends_at IS NULL OR starts_at < ends_at", "window"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    shop_id: UUID = Field(foreign_key="shops.id")
+    kind: PromotionKind = Field(sa_type=enum_column(PromotionKind))
+    status: PromotionStatus = Field(sa_type=enum_column(PromotionStatus))
+    name_zh: str = Field(max_length=120)
+    name_en: str = Field(max_length=120)
+    rule: dict[str, Any] = Field(sa_type=Json)
+    match: dict[str, list[str]] = Field(sa_type=Json)
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    new_buyers_only: bool = False
+    community_ids: list[str] = Field(sa_type=Json)
+    member_tags_any: list[str] = Field(sa_type=Json)
+    exclusive: bool = False
+    version: int = 1
+    created_at: datetime

@@ -1,0 +1,94 @@
+"""All SQL of configured promotions."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.http.paging import Paging, Slice
+from app.core.sql import all_rows, first_row, is_postgresql, table
+from app.promotions.models import Promotion, PromotionStatus
+from app.promotions.rules import LIVE_MAX
+
+_promotions = table(Promotion)
+_is_active = _promotions.c.status == PromotionStatus.ACTIVE
+
+
+def _of(shop_id: UUID, promotion_id: UUID) -> tuple[sa.ColumnElement[bool], ...]:
+    return _promotions.c.id == promotion_id, _promotions.c.shop_id == shop_id
+
+
+# Built once: every quote runs it.
+_live = (
+    sa.select(_promotions)
+    .where(
+        _promotions.c.shop_id == sa.bindparam("of_shop", type_=sa.Uuid()),
+        _is_active,
+        sa.or_(
+            _promotions.c.ends_at.is_(None),
+            _promotions.c.ends_at > sa.bindparam("over_at", type_=_promotions.c.ends_at.type),
+        ),
+    )
+    .order_by(_promotions.c.id)
+    .limit(LIVE_MAX)
+)
+
+
+async def live(db: AsyncSession, shop_id: UUID, *, over_at: datetime) -> Sequence[sa.RowMapping]:
+    """The active promotions of a shop that were not over then, the oldest first."""
+    result = await db.execute(_live, {"of_shop": shop_id, "over_at": over_at})
+    return result.mappings().all()
+
+
+async def add(db: AsyncSession, values: Mapping[str, Any]) -> sa.RowMapping:
+    """Insert a promotion."""
+    made = await first_row(db, sa.insert(_promotions).values(**values).returning(_promotions))
+    assert made is not None, "an insert that does not raise returns its row"
+    return made
+
+
+async def promotion(db: AsyncSession, shop_id: UUID, promotion_id: UUID) -> sa.RowMapping | None:
+    """One promotion of a shop."""
+    return await first_row(db, sa.select(_promotions).where(*_of(shop_id, promotion_id)))
+
+
+async def list_promotions(
+    db: AsyncSession, shop_id: UUID, status: PromotionStatus | None, paging: Paging
+) -> Slice[sa.RowMapping]:
+    """A page of a shop's promotions in one status or all, the newest first."""
+    statement = sa.select(_promotions).where(_promotions.c.shop_id == shop_id)
+    if status is not None:
+        statement = statement.where(_promotions.c.status == status)
+    after = paging.after(UUID)
+    if after is not None:
+        statement = statement.where(_promotions.c.id < after[0])
+    rows = await all_rows(db, statement.order_by(_promotions.c.id.desc()).limit(paging.limit + 1))
+    return paging.cut(rows, lambda row: (row["id"],))
+
+
+async def change(
+    db: AsyncSession, row: sa.RowMapping, values: Mapping[str, Any]
+) -> sa.RowMapping | None:
+    """Change a promotion that nobody has changed since it was read; its version goes up by one."""
+    statement = (
+        sa.update(_promotions)
+        .where(_promotions.c.id == row["id"], _promotions.c.version == row["version"])
+        .values(**values, version=row["version"] + 1)
+        .returning(_promotions)
+    )
+    return await first_row(db, statement)
+
+
+async def count_active(db: AsyncSession, shop_id: UUID) -> int:
+    """How many promotions of a shop are active; rivals who activate wait until this one is done.
+
+    The lock is on the shop's number, not on a row: SQLite's writer holds everything anyway.
+    """
+    if is_postgresql(db):
+        number = int.from_bytes(shop_id.bytes[8:], "big", signed=True)
+        await db.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+    statement = sa.select(sa.func.count()).where(_promotions.c.shop_id == shop_id, _is_active)
+    return int((await db.execute(statement)).scalar_one())

@@ -1,0 +1,108 @@
+"""Pure decisions about configured promotions: their states, and which of them contradict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.core.money import BASIS_POINTS
+from app.promotions.errors import BadPromotion, WrongPromotionStatus
+from app.promotions.models import PromotionKind, PromotionStatus
+
+# Prices and near misses are worked out over all of them at each quote.
+LIVE_MAX = 500
+
+PROMOTION_MOVES: Mapping[PromotionStatus, frozenset[PromotionStatus]] = {
+    PromotionStatus.DRAFT: frozenset({PromotionStatus.ACTIVE, PromotionStatus.STOPPED}),
+    PromotionStatus.ACTIVE: frozenset({PromotionStatus.STOPPED}),
+    # What was stopped stays as it was; a copy starts anew.
+    PromotionStatus.STOPPED: frozenset(),
+}
+assert PROMOTION_MOVES.keys() == set(PromotionStatus), "every state has a row"
+EDITABLE = (PromotionStatus.DRAFT, PromotionStatus.ACTIVE)
+
+_WANTED_AND_FORBIDDEN = (
+    ("product_ids", "product_ids_none"),
+    ("variant_ids", "variant_ids_none"),
+    ("category_ids", "category_ids_none"),
+    ("tags_any", "tags_none"),
+    ("tags_all", "tags_none"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionWish:
+    """What an operator says about a promotion; `rule` and `match` as they are stored."""
+
+    name_zh: str
+    name_en: str
+    rule: Mapping[str, Any]
+    match: Mapping[str, Sequence[str]]
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    new_buyers_only: bool = False
+    community_ids: Sequence[UUID] = ()
+    member_tags_any: Sequence[str] = ()
+    exclusive: bool = False
+
+    @property
+    def kind(self) -> PromotionKind:
+        """The rule names the kind."""
+        return PromotionKind(self.rule["kind"])
+
+
+@dataclass(frozen=True, slots=True)
+class ShopLimits:
+    """What of a shop a promotion may contradict."""
+
+    allow_free_orders: bool
+    shipping_flat_amount: int
+
+
+def check_move(status: PromotionStatus, wanted: PromotionStatus) -> None:
+    """Refuse a change of status that the table of moves does not have."""
+    if wanted not in PROMOTION_MOVES[status]:
+        raise WrongPromotionStatus(promotion_status=status.value, wanted_status=wanted.value)
+
+
+def check_editable(status: PromotionStatus) -> None:
+    """Refuse to edit what was stopped."""
+    if status not in EDITABLE:
+        raise WrongPromotionStatus(promotion_status=status.value)
+
+
+def check_wish(wish: PromotionWish, shop: ShopLimits) -> None:
+    """Refuse a promotion that could never apply, has no name, or gives away what may not be."""
+    for field, name in (("name_zh", wish.name_zh), ("name_en", wish.name_en)):
+        if not name.strip():
+            raise BadPromotion(reason="name_missing", field=field)
+    if wish.starts_at and wish.ends_at and wish.starts_at >= wish.ends_at:
+        raise BadPromotion(reason="window")
+    _check_match(wish.match)
+    if _gives_all_away(wish) and not (shop.allow_free_orders or shop.shipping_flat_amount):
+        raise BadPromotion(reason="free_orders")
+
+
+def check_not_over(ends_at: datetime | None, now: datetime) -> None:
+    """Refuse to activate a promotion whose window is over."""
+    if ends_at is not None and ends_at <= now:
+        raise BadPromotion(reason="ended", ends_at=ends_at.isoformat())
+
+
+def _check_match(match: Mapping[str, Sequence[str]]) -> None:
+    for wanted, forbidden in _WANTED_AND_FORBIDDEN:
+        if _contradicts(wanted, set(match.get(wanted, ())), set(match.get(forbidden, ()))):
+            raise BadPromotion(reason="match", fields=[wanted, forbidden])
+
+
+def _contradicts(field: str, wanted: set[str], forbidden: set[str]) -> bool:
+    if field == "tags_all":
+        return not wanted.isdisjoint(forbidden)
+    # Forbidding some of several alternatives narrows; forbidding all of them leaves nothing.
+    return bool(wanted) and wanted.issubset(forbidden)
+
+
+def _gives_all_away(wish: PromotionWish) -> bool:
+    free = wish.kind is PromotionKind.PERCENT_OFF and wish.rule["off_bp"] == BASIS_POINTS
+    return free and not any(wish.match.values())

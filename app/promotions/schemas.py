@@ -1,0 +1,140 @@
+"""Shapes of promotions as operators send and see them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from app.core.http.schema import BasisPoints, Flag, Line, Moment, Shown, Tag, Wish
+from app.promotions.models import PromotionKind, PromotionStatus
+
+IDS_MAX = 200
+TAGS_MAX = 50
+COMMUNITIES_MAX = 20
+
+Ids = Annotated[frozenset[UUID], Field(max_length=IDS_MAX)]
+Tags = Annotated[frozenset[Tag], Field(max_length=TAGS_MAX)]
+Communities = Annotated[frozenset[UUID], Field(max_length=COMMUNITIES_MAX)]
+_NO_IDS: frozenset[UUID] = frozenset()
+_NO_TAGS: frozenset[str] = frozenset()
+
+
+def _example(**values: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
+class PercentOffRule(Wish):
+    """打X折: basis points off each matching unit, rounded half-up; 打8折 is 2000."""
+
+    model_config = _example(kind="percent_off", off_bp=2_000)
+
+    kind: Literal["percent_off"]
+    off_bp: BasisPoints
+
+
+Rule = Annotated[PercentOffRule, Field(discriminator="kind")]
+
+
+class GoodsMatch(Wish):
+    """Which goods are touched: every field that is not empty must hold; empty means all goods."""
+
+    model_config = _example(tags_any=["fruit"], tags_none=["gift"])
+
+    product_ids: Ids = _NO_IDS
+    variant_ids: Ids = _NO_IDS
+    category_ids: Ids = Field(default=_NO_IDS, description="Each with all categories below it.")
+    tags_any: Tags = _NO_TAGS
+    tags_all: Tags = _NO_TAGS
+    product_ids_none: Ids = _NO_IDS
+    variant_ids_none: Ids = _NO_IDS
+    category_ids_none: Ids = _NO_IDS
+    tags_none: Tags = _NO_TAGS
+
+
+class AddPromotion(Wish):
+    """A promotion to be drafted. Without a start it begins, without an end it goes on, at once."""
+
+    model_config = _example(
+        name_zh="杨梅季八折",
+        name_en="20% off in bayberry season",
+        rule={"kind": "percent_off", "off_bp": 2_000},
+        match={"tags_any": ["fruit"]},
+        starts_at="2026-06-18T00:00:00Z",
+        ends_at="2026-06-25T00:00:00Z",
+    )
+
+    name_zh: Line
+    name_en: Line
+    rule: Rule
+    match: GoodsMatch = GoodsMatch()
+    starts_at: Moment | None = Field(default=None, description="The first moment it applies.")
+    ends_at: Moment | None = Field(default=None, description="The first moment it does not.")
+    new_buyers_only: Flag = False
+    community_ids: Communities = Field(
+        default=_NO_IDS, description="Only for members of one of these communities of the shop."
+    )
+    member_tags_any: Tags = Field(
+        default=_NO_TAGS, description="Only for members who declared one of these tags."
+    )
+    exclusive: Flag = Field(default=False, description="Used alone or not at all.")
+
+
+class EditPromotion(Wish):
+    """Changes to a promotion; only what is sent is changed.
+
+    The default factories are never read: they make a field optional without allowing null.
+    """
+
+    model_config = _example(name_zh="杨梅季七折", rule={"kind": "percent_off", "off_bp": 3_000})
+
+    name_zh: Line = Field(default_factory=str)
+    name_en: Line = Field(default_factory=str)
+    rule: Rule = Field(default_factory=lambda: PercentOffRule(kind="percent_off", off_bp=1))
+    match: GoodsMatch = Field(default_factory=GoodsMatch)
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+    new_buyers_only: Flag = Field(default_factory=bool)
+    community_ids: Communities = Field(default_factory=frozenset)
+    member_tags_any: Tags = Field(default_factory=frozenset)
+    exclusive: Flag = Field(default_factory=bool)
+
+
+class PromotionShown(Shown):
+    """A promotion as its operators see it."""
+
+    model_config = _example(
+        id="0192f0c1-a5e8-7000-a000-000000000001",
+        shop_id="0192f0c1-a5e8-7000-a000-000000000002",
+        kind="percent_off",
+        status="active",
+        name_zh="杨梅季八折",
+        name_en="20% off in bayberry season",
+        rule={"kind": "percent_off", "off_bp": 2_000},
+        match={"tags_any": ["fruit"]},
+        starts_at="2026-06-18T00:00:00Z",
+        ends_at="2026-06-25T00:00:00Z",
+        new_buyers_only=False,
+        community_ids=[],
+        member_tags_any=[],
+        exclusive=False,
+        version=2,
+        created_at="2026-06-17T04:00:00Z",
+    )
+
+    id: UUID
+    shop_id: UUID
+    kind: PromotionKind
+    status: PromotionStatus
+    name_zh: str
+    name_en: str
+    rule: Rule
+    match: GoodsMatch
+    starts_at: datetime | None
+    ends_at: datetime | None
+    new_buyers_only: bool
+    community_ids: list[UUID]
+    member_tags_any: list[str]
+    exclusive: bool
+    version: int
+    created_at: datetime

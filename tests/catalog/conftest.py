@@ -1,0 +1,13 @@
+"""The stand that the catalogue's tests sell from."""
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from tests.catalog.stand import Stand
+from tests.fakes import FrozenClock
+
+
+@pytest.fixture
+def stand(application: FastAPI, clock: FrozenClock, client: httpx2.AsyncClient) -> Stand:
+    return Stand(application, clock, client)

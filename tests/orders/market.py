@@ -1,0 +1,122 @@
+"""A market for tests of the line of sale: a shop with one product, a campaign, and buyers."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.ids import new_id
+from app.core.sql import table
+from app.groupbuy.models import Campaign, CampaignPrice, CampaignStatus
+from app.worker import Worker
+from tests.catalog.stand import Caller, Stand
+
+LIST_AMOUNT, SOLO_AMOUNT, GROUP_AMOUNT = 19_900, 15_900, 9_900
+ADDRESS = {
+    "recipient": "林小禾",
+    "phone": "+8613800000000",
+    "province": "浙江省",
+    "city": "台州市",
+    "district": "仙居县",
+    "street": "福应街道",
+    "detail": "环城南路 1 号",
+}
+
+
+class Market(Stand):
+    """A stand with a shop that is open, a variant in stock and a running campaign."""
+
+    shop_id: UUID
+    variant_id: UUID
+    product_id: UUID
+    campaign_id: UUID
+
+    async def open(
+        self, *, units: int = 100, size: int = 3, shipping: int = 0, **campaign: Any
+    ) -> "Market":
+        shop = await self.shop("market", shipping_flat_amount=shipping)
+        self.shop_id = shop.id
+        variant = await self.goods(
+            shop.id, units=units, list_amount=LIST_AMOUNT, solo_amount=SOLO_AMOUNT
+        )
+        self.variant_id, self.product_id = variant.id, variant.product_id
+        self.campaign_id = await self.campaign(size=size, **campaign)
+        return self
+
+    async def campaign(self, *, size: int, **more: Any) -> UUID:
+        values = {
+            "id": new_id(),
+            "shop_id": self.shop_id,
+            "product_id": self.product_id,
+            "name": "三人团",
+            "status": CampaignStatus.SCHEDULED,
+            "size": size,
+            "group_seconds": 3_600,
+            "starts_at": self.now - timedelta(days=1),
+            "ends_at": self.now + timedelta(days=7),
+            "created_at": self.now,
+            **more,
+        }
+        made = Campaign(**values)
+        price = CampaignPrice(
+            campaign_id=made.id, variant_id=self.variant_id, group_amount=GROUP_AMOUNT
+        )
+
+        async def add(db: AsyncSession) -> None:
+            await db.execute(sa.insert(table(Campaign)).values(made.model_dump()))
+            await db.execute(sa.insert(table(CampaignPrice)).values(price.model_dump()))
+
+        campaign_id = made.id
+        await self.database.transact(add)
+        return campaign_id
+
+    async def buyer(self, name: str = "") -> Caller:
+        return await self.as_member(await self.member(name))
+
+    async def quote(self, buyer: Caller, **more: Any) -> dict[str, Any]:
+        """The basket and the quote id, ready to be placed."""
+        basket = {
+            "shop_id": str(self.shop_id),
+            "lines": [{"variant_id": str(self.variant_id), "quantity": more.pop("quantity", 1)}],
+            **more,
+        }
+        answer = await buyer.post("/v1/quotes", basket)
+        assert answer.status_code == 200, answer.text
+        return {**basket, "quote_id": answer.json()["quote_id"], "address": ADDRESS}
+
+    async def place(self, buyer: Caller, **more: Any) -> dict[str, Any]:
+        answer = await buyer.post("/v1/orders", await self.quote(buyer, **more))
+        assert answer.status_code == 201, answer.text
+        placed: dict[str, Any] = answer.json()
+        return placed
+
+    async def open_group(self, buyer: Caller, **more: Any) -> dict[str, Any]:
+        return await self.place(buyer, group={"open": str(self.campaign_id)}, **more)
+
+    async def join(self, buyer: Caller, group_id: str, **more: Any) -> dict[str, Any]:
+        return await self.place(buyer, group={"join": group_id}, **more)
+
+    async def pay(
+        self, buyer: Caller, order: dict[str, Any], token: str = "sandbox_success"
+    ) -> dict[str, Any]:
+        answer = await buyer.post(f"/v1/orders/{order['id']}/payments", {"token": token})
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    async def order(self, buyer: Caller, order: dict[str, Any]) -> dict[str, Any]:
+        answer = await buyer.get(f"/v1/orders/{order['id']}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def work(self) -> None:
+        """Everything the worker would do by now."""
+        state = self.application.state
+        await Worker(state.settings, self.database, state.gateways).run_once()
+
+    async def levels(self) -> tuple[int, int, int]:
+        """On hand, reserved, sold of the variant."""
+        return await self.stock(self.shop_id, self.variant_id)
