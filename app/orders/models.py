@@ -57,7 +57,7 @@ class Order(SQLModel, table=True):
             "total_amount = goods_amount + shipping_amount AND total_amount >= 0", "total"
         ),
         sa.CheckConstraint("0 <= refunded_amount AND refunded_amount <= total_amount", "refunded"),
-        sa.CheckConstraint("fulfilment = 'none' OR confirmed_at IS NOT NULL", "fulfilment"),
+        sa.CheckConstraint("fulfilment = 'none' OR confirmed_at IS NOT NULL", "confirmed_first"),
     )
 
     id: UUID = Field(primary_key=True)

@@ -71,7 +71,7 @@ class WechatApi:
             base_url=settings.wechat_api_url, timeout=settings.gateway_timeout_seconds
         )
         # The client would log whole addresses, and this one carries our secret.
-        logging.getLogger("httpx2").setLevel(logging.INFO)
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
 
     async def exchange(self, code: str) -> WechatIdentity:
         """Ask WeChat; its session key is not kept."""
