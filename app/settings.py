@@ -89,6 +89,17 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _refuse_what_cannot_work(self) -> Self:
+        if self.idempotency_lease_seconds <= self.request_timeout_seconds:
+            raise ValueError(
+                "IDEMPOTENCY_LEASE_SECONDS must be longer than REQUEST_TIMEOUT_SECONDS, "
+                "or a retry overtakes a request that is still at work"
+            )
+        if not self.sqlalchemy_url.startswith(("postgresql+asyncpg://", "sqlite+aiosqlite://")):
+            raise ValueError("DATABASE_URL must begin with postgresql:// or sqlite://")
+        return self
+
     @cached_property
     def sqlalchemy_url(self) -> str:
         """The database address with its asynchronous driver named; a plain one is accepted too."""

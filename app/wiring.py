@@ -5,6 +5,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from app.audit.jobs import JOBS as AUDIT_JOBS
+from app.audit.routes import ROUTERS as AUDIT_ROUTERS
 from app.catalog.routes import ROUTERS as CATALOG_ROUTERS
 from app.community.events import EVENTS as COMMUNITY_EVENTS
 from app.community.routes import ROUTERS as COMMUNITY_ROUTERS
@@ -57,6 +59,7 @@ JOBS: tuple[Job, ...] = (
     *ORDER_JOBS,
     *IDENTITY_JOBS,
     *ANSWER_JOBS,
+    *AUDIT_JOBS,
 )
 
 # The first is matched first: the hot routes come first.
@@ -65,6 +68,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     *CATALOG_ROUTERS,
     *COMMUNITY_ROUTERS,
     *IDENTITY_ROUTERS,
+    *AUDIT_ROUTERS,
 )
 
 WIRING = Wiring.of(REACTIONS, HANDLERS, EVENTS)

@@ -126,6 +126,7 @@ class ProductCard:
     kind: ProductKind
     status: ProductStatus
     is_private: bool
+    currency: str
     lowest_amount: int | None
     version: int
     created_at: datetime

@@ -228,7 +228,14 @@ async def archive_community(
     )
     if after is None:
         raise VersionMismatch
-    await note(db, "community.archived", ("community", community_id), at=now, shop_id=shop_id)
+    await note(
+        db,
+        "community.archived",
+        ("community", community_id),
+        at=now,
+        shop_id=shop_id,
+        change=({"archived_at": None}, {"archived_at": now}),
+    )
     return after
 
 

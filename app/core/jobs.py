@@ -1,18 +1,21 @@
 """What a recurring job is: a name, a period, and work that is safe to run anywhere at any time."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from app.core.db import Database
 from app.core.sql import table, upsert
 from app.settings import Settings
+
+log = structlog.get_logger("jobs")
 
 
 class WorkerBeat(SQLModel, table=True):
@@ -45,6 +48,21 @@ class Job:
     name: str
     every_seconds: float
     run: Callable[[JobContext], Awaitable[int]]
+
+
+async def each(rows: Iterable[Any], work: Callable[[Any], Awaitable[object]]) -> int:
+    """Do the work for one row after another; how many said that something was done.
+
+    A fault of one row is logged and must not keep the others waiting for ever.
+    """
+    done = 0
+    for row in rows:
+        try:
+            done += bool(await work(row))
+        except Exception:
+            row_id = row["id"] if isinstance(row, Mapping) else row.id
+            log.exception("row_failed", row_id=str(row_id))
+    return done
 
 
 async def beat(db: AsyncSession, worker_id: UUID, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """The little SQL vocabulary shared by all repositories, the same on SQLite and PostgreSQL."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -61,6 +61,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _as_stored(dialect: sa.Dialect, kind: sa.types.TypeEngine[Any]) -> Callable[[Any], Any]:
+    """How SQLite keeps a value of this type: it compares texts, and one moment has many."""
+    process = kind.dialect_impl(dialect).bind_processor(dialect)
+    return (lambda v: _plain(process(v))) if process else _plain
+
+
 def given(
     db: AsyncSession,
     name: str,
@@ -72,13 +78,15 @@ def given(
     `columns` names each column with its type; the statement's text, and so its cached plan,
     stays the same whatever the number of rows.
     """
-    text = json.dumps([{k: _plain(r[k]) for k in columns} for r in rows])
     if is_postgresql(db):
+        text = json.dumps([{k: _plain(r[k]) for k in columns} for r in rows])
         return (
             sa.func.jsonb_to_recordset(sa.cast(sa.literal(text, sa.Text), JSONB))
             .table_valued(*(sa.column(c, t) for c, t in columns.items()), name=name)
             .render_derived(name=name, with_types=True)
         )
+    stored = {k: _as_stored(db.get_bind().dialect, t) for k, t in columns.items()}
+    text = json.dumps([{k: stored[k](r[k]) for k in columns} for r in rows])
     each = sa.func.json_each(sa.literal(text, sa.Text)).table_valued("value", name=f"{name}_each")
     picked = (
         sa.type_coerce(sa.func.json_extract(each.c.value, f"$.{c}"), t).label(c)

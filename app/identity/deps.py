@@ -137,6 +137,27 @@ def may(right: Right) -> Callable[..., Awaitable[Principal]]:
     return permitted
 
 
+def may_somewhere(right: Right) -> Callable[..., Awaitable[Principal]]:
+    """A dependency: the right in the shop of the query, or on the platform where none is named."""
+
+    async def permitted(
+        request: Request,
+        _: Annotated[object, _OPERATOR_TOKEN],
+        __: Annotated[object, _API_KEY],
+        shop_id: UUID | None = None,
+    ) -> Principal:
+        principal = require_principal(request)
+        if shop_id is None:
+            rights = rights_of_platform(principal.platform_role)
+        else:
+            rights = rights_in(principal, shop_id)
+        if right not in rights:
+            raise Forbidden(right=right.value)
+        return principal
+
+    return permitted
+
+
 def platform(right: Right) -> Callable[..., Awaitable[Principal]]:
     """A dependency: the operator whose platform role has this right; no shop is asked about."""
 

@@ -77,6 +77,15 @@ class WrongFulfilment(Problem):
     title_zh = "当前发货状态不允许此操作"
 
 
+class NothingToShip(Problem):
+    """Every unit of the order has been refunded."""
+
+    status = HTTPStatus.CONFLICT
+    code = "nothing_to_ship"
+    title = "All units of this order were refunded"
+    title_zh = "该订单商品已全部退款"
+
+
 class NothingToRefund(Problem):
     """Nothing that could be paid back was named, or all of it has been."""
 

@@ -1,29 +1,39 @@
 """What the worker does about orders: expire those that nobody paid, after asking the provider."""
 
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.jobs import Job, JobContext
+from app.core.jobs import Job, JobContext, each
 from app.orders import service
 from app.orders.models import OrderStatus
 from app.payments import service as payments
 from app.payments.gateway import Charge, Gateway, GatewayUnavailable
 
+BATCHES_MAX = 20
+
 
 async def expire_unpaid(context: JobContext) -> int:
-    """End overdue orders, one transaction each; a rival's work is not done twice."""
+    """End overdue orders, one transaction each; a rival's work is not done twice.
+
+    Orders that cannot end now, because their provider is silent, do not hide those behind them.
+    """
     now = context.now()
-    async with context.database.reading() as db:
-        rows = await service.overdue(db, now=now, rows_max=context.settings.sweep_batch_rows)
-    ended = 0
-    for row in rows:
-        ended += await _expire(context, row, now)
+    rows_max = context.settings.sweep_batch_rows
+    ended, after = 0, None
+    for _ in range(BATCHES_MAX):
+        async with context.database.reading() as db:
+            rows = await service.overdue(db, now=now, after=after, rows_max=rows_max)
+        ended += await each(rows, partial(_expire, context, now))
+        if len(rows) < rows_max:
+            break
+        after = (rows[-1]["expires_at"], rows[-1]["id"])
     return ended
 
 
-async def _expire(context: JobContext, row: sa.RowMapping, now: datetime) -> bool:
+async def _expire(context: JobContext, now: datetime, row: sa.RowMapping) -> bool:
     """Stop a payment under way at the provider, then end the order unless it was paid after all."""
     try:
         charge = await _stopped(context, row, now)

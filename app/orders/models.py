@@ -136,14 +136,21 @@ class OrderAddress(SQLModel, table=True):
 
 
 class OrderRefundPart(SQLModel, table=True):
-    """What a refund pays back for: units of a line, money on a line, or (no line) the shipping."""
+    """What a refund pays back for: units of a line, money on a line, or (no line) the shipping.
+
+    `restocked_quantity` of the units went up for sale again.
+    """
 
     __tablename__ = "order_refund_parts"
-    __table_args__ = (sa.CheckConstraint("quantity >= 0 AND amount >= 0", "part"),)
+    __table_args__ = (
+        sa.CheckConstraint("quantity >= 0 AND amount >= 0", "part"),
+        sa.CheckConstraint("restocked_quantity IN (0, quantity)", "restocked"),
+    )
 
     id: UUID = Field(primary_key=True)
     refund_id: UUID = Field(foreign_key="refunds.id", index=True)
     order_id: UUID = Field(foreign_key="orders.id", index=True)
     line_id: UUID | None = Field(default=None, foreign_key="order_lines.id")
     quantity: int
+    restocked_quantity: int = 0
     amount: int = Field(sa_type=sa.BigInteger)

@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.http.paging import beyond
 from app.core.sql import all_rows, changed, first_row, given, table
 from app.orders.models import (
     Fulfilment,
@@ -156,15 +157,29 @@ async def owe_back(db: AsyncSession, order_id: UUID, reason: str) -> sa.RowMappi
     return await first_row(db, statement)
 
 
-async def due(db: AsyncSession, now: datetime, rows_max: int) -> Sequence[sa.RowMapping]:
-    """Placed orders whose time to pay is over, the longest overdue first."""
-    statement = (
-        sa.select(*_BRIEF)
-        .where(_orders.c.status == OrderStatus.PLACED, _orders.c.expires_at <= now)
-        .order_by(_orders.c.expires_at)
-        .limit(rows_max)
+async def due(
+    db: AsyncSession, now: datetime, after: tuple[datetime, UUID] | None, rows_max: int
+) -> Sequence[sa.RowMapping]:
+    """Placed orders whose time to pay is over, the longest overdue first, from a place on."""
+    key = (_orders.c.expires_at, _orders.c.id)
+    statement = sa.select(*_BRIEF).where(
+        _orders.c.status == OrderStatus.PLACED, _orders.c.expires_at <= now
     )
-    return await all_rows(db, statement)
+    if after is not None:
+        statement = statement.where(beyond(key, after, descending=False))
+    return await all_rows(db, statement.order_by(*key).limit(rows_max))
+
+
+async def hold_with_kept(db: AsyncSession, which: dict[str, Any]) -> int | None:
+    """Take an order's lock, then count its units that were not refunded; `None` for no order."""
+    mine = [_orders.c[k] == v for k, v in which.items()]
+    lock = sa.update(_orders).where(*mine).values(refunded_amount=_orders.c.refunded_amount)
+    if not await changed(db, lock):
+        return None
+    kept = sa.select(sa.func.sum(_lines.c.quantity - _lines.c.refunded_quantity)).where(
+        _lines.c.order_id == which["id"]
+    )
+    return int((await db.execute(kept)).scalar_one())
 
 
 async def move_fulfilment(

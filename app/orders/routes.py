@@ -211,7 +211,13 @@ async def get_of_shop(shop_id: UUID, order_id: UUID, _: ReadsOrders, db: ReadDb)
 
 @operator_router.post(
     "/{order_id}/ship",
-    responses=problems(*_SIGNED, NotFound, errors.OrderNotConfirmed, errors.WrongFulfilment),
+    responses=problems(
+        *_SIGNED,
+        NotFound,
+        errors.OrderNotConfirmed,
+        errors.NothingToShip,
+        errors.WrongFulfilment,
+    ),
 )
 async def ship(
     shop_id: UUID, order_id: UUID, wish: ShipWish, _: WritesOrders, db: Db, now: Now

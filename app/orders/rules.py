@@ -8,6 +8,7 @@ from uuid import UUID
 from app.core.money import split
 from app.orders.errors import NothingToRefund, RefundExceedsLine
 from app.orders.models import Fulfilment, OrderStatus
+from app.payments.errors import RefundExceedsPayment
 
 STATUS_MOVES: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.PLACED: frozenset({OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.EXPIRED}),
@@ -93,7 +94,7 @@ def parts_for_amount(
         parts = [RefundPart(ln.line_id, len(ln.share_amounts), ln.left_amount) for ln in lines]
         parts.append(RefundPart(None, 0, shipping_left_amount))
     elif amount > whole:
-        raise RefundExceedsLine(left_amount=whole)
+        raise RefundExceedsPayment(left_amount=whole)
     else:
         shares = split(amount, left)
         parts = [RefundPart(ln.line_id, 0, s) for ln, s in zip(lines, shares, strict=False)]

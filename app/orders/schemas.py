@@ -1,5 +1,6 @@
 """Shapes of quotes, orders, payments and refunds."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -10,7 +11,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from app.catalog.rules import Wanted
 from app.core.http.paging import Page
 from app.core.http.schema import Flag, Line, PositiveAmount, Quantity, Shown, Wish
-from app.core.money import LINES_MAX
+from app.core.money import LINES_MAX, QUANTITY_MAX
 from app.groupbuy.service import GroupWish
 from app.identity.service import Address
 from app.orders.models import Fulfilment, OrderStatus, RefundShare
@@ -69,6 +70,15 @@ class QuoteWish(Wish):
     lines: Annotated[list[LineWish], Field(min_length=1, max_length=LINES_MAX)]
     group: GroupChoice | None = None
     community_id: UUID | None = Field(default=None, description="The community it is bought in.")
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> Self:
+        units = Counter[UUID]()
+        for line in self.lines:
+            units[line.variant_id] += line.quantity
+        if max(units.values()) > QUANTITY_MAX:
+            raise ValueError(f"more than {QUANTITY_MAX} units of one variant")
+        return self
 
     def basket(self) -> BasketWish:
         """The wish as the service knows it."""

@@ -2,16 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.jobs import Job, JobContext
+from app.core.jobs import Job, JobContext, each
 from app.payments import repository, service
-from app.payments.adapters.sandbox import SandboxGateway
+from app.payments.adapters.sandbox import Notice, SandboxGateway
 from app.payments.gateway import (
     Charge,
-    ChargeState,
     Gateway,
     GatewayRefund,
     GatewayUnavailable,
@@ -27,8 +27,7 @@ async def send_refunds(context: JobContext) -> int:
     claimed = await context.database.transact(
         lambda db: repository.claim_refunds(db, now, now + LEASE, context.settings.sweep_batch_rows)
     )
-    for refund in claimed:
-        await _send(context, refund)
+    await each(claimed, partial(_send, context))
     return len(claimed)
 
 
@@ -64,10 +63,11 @@ def _recording_refund(
 async def ask_about_silent(context: JobContext) -> int:
     """Ask the provider about payments whose call never came back, or that take their time."""
     now = context.now()
-    async with context.database.reading() as db:
-        rows = await repository.unsettled(db, now, context.settings.sweep_batch_rows)
-    for row in rows:
-        await _ask(context, row)
+    again = now + service.ASK_AGAIN_AFTER
+    rows = await context.database.transact(
+        lambda db: repository.claim_unsettled(db, now, again, context.settings.sweep_batch_rows)
+    )
+    await each(rows, partial(_ask, context))
     return len(rows)
 
 
@@ -80,12 +80,8 @@ async def _ask(context: JobContext, row: sa.RowMapping) -> None:
             service.charge_wish(row), now=now
         )
     except GatewayUnavailable:
-        charge = None
-    if charge is not None and charge.state is not ChargeState.PENDING:
-        await context.database.transact(_recording_charge(context, charge))
         return
-    later = now + service.ASK_AGAIN_AFTER
-    await context.database.transact(lambda db: repository.ask_later(db, row["id"], later))
+    await context.database.transact(_recording_charge(context, charge))
 
 
 def _recording_charge(
@@ -101,12 +97,16 @@ async def hear_sandbox(context: JobContext) -> int:
         return 0
     now = context.now()
     notices = await gateway.notices(now, context.settings.sweep_batch_rows)
-    for notice in notices:
-        charge = await gateway.find(notice.payment_id, now=now)
-        assert charge is not None
-        await context.database.transact(_recording_charge(context, charge))
-        await gateway.heard(notice, now=now)
-    return len(notices)
+    return await each(notices, partial(_hear, context, gateway))
+
+
+async def _hear(context: JobContext, gateway: SandboxGateway, notice: Notice) -> bool:
+    now = context.now()
+    charge = await gateway.find(notice.payment_id, now=now)
+    assert charge is not None, "notices are about charges"
+    await context.database.transact(_recording_charge(context, charge))
+    await gateway.heard(notice, now=now)
+    return True
 
 
 JOBS = (

@@ -77,31 +77,33 @@ async def move_payment(
     return await first_row(db, statement)
 
 
-async def unsettled(db: AsyncSession, now: datetime, rows_max: int) -> Sequence[sa.RowMapping]:
-    """Payments whose end we do not know and should ask for."""
-    statement = (
-        sa.select(_payments)
+async def claim_unsettled(
+    db: AsyncSession, now: datetime, ask_again_at: datetime, rows_max: int
+) -> Sequence[sa.RowMapping]:
+    """Payments whose end we should ask for now; the next question about each is put off first."""
+    due = (
+        sa.select(_payments.c.id)
         .where(_payments.c.state.in_(_UNSETTLED), _payments.c.ask_after <= now)
         .order_by(_payments.c.ask_after)
         .limit(rows_max)
+        .with_for_update(skip_locked=True)
+        # As a subquery of IN the planner may run it again for each row, past its limit.
+        .cte("due")
     )
-    return await all_rows(db, statement)
-
-
-async def ask_later(db: AsyncSession, payment_id: UUID, at: datetime) -> None:
-    """Put off the next question about an unsettled payment."""
-    await db.execute(
+    claim = (
         sa.update(_payments)
-        .where(_payments.c.id == payment_id, _payments.c.state.in_(_UNSETTLED))
-        .values(ask_after=at)
+        .where(_payments.c.id.in_(sa.select(due.c.id)))
+        .values(ask_after=ask_again_at)
+        .returning(_payments)
     )
+    return await all_rows(db, claim)
 
 
 async def quarantine(db: AsyncSession, payment_id: UUID, reason: str, at: datetime) -> None:
     """Keep a payment whose provider tells another story out of the way, with the reason."""
     await db.execute(
         sa.update(_payments)
-        .where(_payments.c.id == payment_id, _payments.c.state.in_(_UNSETTLED))
+        .where(_payments.c.id == payment_id, _payments.c.state != PaymentState.CAPTURED)
         .values(reason=reason, ask_after=at)
     )
 
@@ -152,10 +154,12 @@ async def claim_refunds(
         .order_by(_refunds.c.send_after)
         .limit(rows_max)
         .with_for_update(skip_locked=True)
+        # As a subquery of IN the planner may run it again for each row, past its limit.
+        .cte("due")
     )
     claim = (
         sa.update(_refunds)
-        .where(_refunds.c.id.in_(due))
+        .where(_refunds.c.id.in_(sa.select(due.c.id)))
         .values(lease_until=lease_until, attempts=_refunds.c.attempts + 1)
         .returning(_refunds)
     )

@@ -18,8 +18,8 @@ from app.payments.errors import (
     RefundReferenceUsed,
 )
 from app.payments.events import PaymentCaptured, PaymentDeclined, RefundFailed, RefundSucceeded
-from app.payments.gateway import Charge, ChargeWish, GatewayRefund, RefundState
-from app.payments.models import PaymentState, RefundStatus
+from app.payments.gateway import Charge, ChargeState, ChargeWish, GatewayRefund, RefundState
+from app.payments.models import LIVE_STATES, PaymentState, RefundStatus
 from app.payments.rules import STATE_OF_CHARGE
 
 # A payment whose call never came back is asked about after this long, then ever more rarely.
@@ -109,16 +109,18 @@ def charge_wish(row: sa.RowMapping) -> ChargeWish:
 async def record_charge(db: AsyncSession, charge: Charge, *, now: datetime) -> None:
     """Take over the provider's word; a capture or refusal becomes a fact exactly once.
 
-    A charge of another amount or currency than asked for is never counted as a payment: it is
-    kept with its reason for a person to look at.
+    A charge of another amount or currency than asked for is never counted as a payment, nor is
+    one of a payment believed dead whose order has another by now: it is kept with its reason for
+    a person to look at.
     """
     target = STATE_OF_CHARGE[charge.state]
     asked = await repository.payment(db, charge.payment_id)
     if asked is None:
         raise LookupError("the provider speaks of a payment that was never made")
-    if (asked["amount"], asked["currency"]) != (charge.amount, charge.currency):
+    doubt = await _doubt(db, asked, charge)
+    if doubt is not None:
         again = now + timedelta(hours=1)
-        await repository.quarantine(db, charge.payment_id, "amount_mismatch", again)
+        await repository.quarantine(db, charge.payment_id, doubt, again)
         return
     moved = await repository.move_payment(
         db,
@@ -133,6 +135,15 @@ async def record_charge(db: AsyncSession, charge: Charge, *, now: datetime) -> N
     )
     if moved is not None:
         await _announce(db, moved, charge, now)
+
+
+async def _doubt(db: AsyncSession, asked: sa.RowMapping, charge: Charge) -> str | None:
+    if (asked["amount"], asked["currency"]) != (charge.amount, charge.currency):
+        return "amount_mismatch"
+    if charge.state is ChargeState.CAPTURED and asked["state"] not in LIVE_STATES:
+        other = await repository.live_payment(db, asked["order_id"])
+        return "second_capture" if other is not None else None
+    return None
 
 
 async def _announce(db: AsyncSession, row: sa.RowMapping, charge: Charge, now: datetime) -> None:

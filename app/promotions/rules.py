@@ -104,5 +104,4 @@ def _contradicts(field: str, wanted: set[str], forbidden: set[str]) -> bool:
 
 
 def _gives_all_away(wish: PromotionWish) -> bool:
-    free = wish.kind is PromotionKind.PERCENT_OFF and wish.rule["off_bp"] == BASIS_POINTS
-    return free and not any(wish.match.values())
+    return wish.rule.get("off_bp") == BASIS_POINTS and not any(wish.match.values())

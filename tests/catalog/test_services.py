@@ -296,6 +296,8 @@ async def test_the_lowest_price_follows_the_living_variants(stand: Stand) -> Non
     assert (await archive(dear)).archived_at == stand.now
     assert await _lowest(stand, product) == 200
     noted = await _noted(stand)
+    archived = ("variant.archived", {"archived_at": None}, {"archived_at": str(stand.now)})
+    assert noted[-1] == archived
     assert (await archive(dear)).version == 3
     assert await _noted(stand) == noted
     await archive(cheap)

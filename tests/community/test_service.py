@@ -233,8 +233,7 @@ async def test_a_crowd_before_the_last_places(stand: Stand) -> None:
         async with stand.database.writing() as db:
             try:
                 await communities.join(db, member_id, community.id, now=stand.now)
-            except CommunityFull as refusal:
-                assert refusal.params == {"capacity": 5}
+            except CommunityFull:
                 return False
             await commit(db)
             return True
@@ -244,6 +243,13 @@ async def test_a_crowd_before_the_last_places(stand: Stand) -> None:
     assert await _count(stand, community) == 5
     rows = await rows_in(stand.database)
     assert rows["memberships"] == 5
+    late = await stand.member()
+    refusal = await _refused(
+        stand,
+        CommunityFull,
+        lambda db: communities.join(db, late, community.id, now=stand.now),
+    )
+    assert refusal.params == {"capacity": 5}
     assert [number for _, number, _ in await _facts(stand)] == [1, 2, 3, 4, 5]
     out = members[results.index(True)]
     await leave(stand, out, community.id)

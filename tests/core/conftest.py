@@ -1,19 +1,20 @@
 """The little application on both databases, its tables beside the real ones."""
 
-import importlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import asyncpg
 import httpx2
 import pytest
-import sqlalchemy as sa
 from fastapi import FastAPI
-from sqlmodel import SQLModel
 
+from app.core.audit_log import AuditEntry
+from app.core.clock import TestClockRow
 from app.core.db import Database
-from app.core.events import Wiring
+from app.core.events import OutboxEvent, OutboxHandled, Wiring
+from app.core.http.idempotency import IdempotencyAnswer
+from app.core.jobs import WorkerBeat
+from app.core.sql import table
 from app.settings import Settings
 from tests.conftest import create_tables, own_postgresql, rows_in
 from tests.core.little import TABLES, Script, ThingMade, create_little_app
@@ -23,28 +24,25 @@ MEMBER = UUID("0192f0c1-a5e8-7000-a000-000000000001")
 NOTHING_WIRED = Wiring.of((), (), (ThingMade,))
 
 
+# The core stands without any feature, and so do its tests.
+CORE_TABLES = [
+    *(table(m) for m in (AuditEntry, IdempotencyAnswer, OutboxEvent, OutboxHandled)),
+    *(table(m) for m in (TestClockRow, WorkerBeat)),
+    *TABLES.sorted_tables,
+]
+
+
 @pytest.fixture(scope="session")
 async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    importlib.import_module("app.main")
     path = tmp_path_factory.mktemp("template") / "little.db"
-    await create_tables(f"sqlite+aiosqlite:///{path}", SQLModel.metadata, TABLES)
+    await create_tables(f"sqlite+aiosqlite:///{path}", CORE_TABLES)
     return path
 
 
 @pytest.fixture(scope="session")
 async def postgresql_test_url() -> AsyncIterator[str]:
-    importlib.import_module("app.main")
-    async with own_postgresql(SQLModel.metadata, TABLES) as url:
+    async with own_postgresql(CORE_TABLES) as url:
         yield url
-
-
-@pytest.fixture
-async def database_url(database_url: str) -> AsyncIterator[str]:
-    yield database_url
-    if database_url.startswith("postgresql"):
-        connection = await asyncpg.connect(database_url)
-        await connection.execute("TRUNCATE little_things, little_counters")
-        await connection.close()
 
 
 @pytest.fixture
@@ -79,13 +77,8 @@ def keyed(key: str | None = None, member: UUID = MEMBER) -> dict[str, str]:
 
 
 async def all_rows(database: Database) -> dict[str, int]:
-    """Rows of every table, the little ones too; empty tables are left out."""
-    counts = await rows_in(database)
-    async with database.reading() as db:
-        for table in TABLES.sorted_tables:
-            found = await db.execute(sa.select(sa.func.count()).select_from(table))
-            counts[table.name] = found.scalar_one()
-    return {name: count for name, count in counts.items() if count}
+    """Rows of every table that has any."""
+    return {name: count for name, count in (await rows_in(database)).items() if count}
 
 
 def problem_of(answer: httpx2.Response, status: int, code: str) -> dict[str, object]:

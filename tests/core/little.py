@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.core import system
+from app.core.audit_log import AuditEntry
 from app.core.clock import Clock, Now
 from app.core.db import Database, Db, ReadDb
 from app.core.errors import AlreadyExists, NotFound, Unauthenticated, VersionMismatch
@@ -47,7 +48,7 @@ class Thing(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
-    made_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
+    made_at: Mapped[datetime] = mapped_column(AuditEntry.__table__.c.at.type)
     version: Mapped[int] = mapped_column(default=1)
 
 
@@ -115,9 +116,7 @@ reading = APIRouter(prefix="/v1/sums", tags=["sums"], route_class=Reading)
 
 async def make(db: AsyncSession, wish: Make, now: datetime) -> Made:
     thing = Made(id=new_id(), name=wish.name)
-    await db.execute(
-        sa.insert(things).values(id=thing.id, name=wish.name, made_at=now, version=1)
-    )
+    await db.execute(sa.insert(things).values(id=thing.id, name=wish.name, made_at=now, version=1))
     await record(db, ThingMade(at=now, shop_id=None, aggregate_id=thing.id, name=wish.name))
     return thing
 
@@ -150,9 +149,7 @@ async def make_outside(
 
 
 @router.put("/{thing_id}")
-async def rename(
-    thing_id: UUID, wish: Make, db: Db, version: IfMatch, response: Response
-) -> Made:
+async def rename(thing_id: UUID, wish: Make, db: Db, version: IfMatch, response: Response) -> Made:
     changed = await db.execute(
         sa.update(things)
         .where(things.c.id == thing_id, things.c.version == version)
@@ -191,9 +188,7 @@ async def listed(
 @router.get("/write")
 async def write_while_reading(db: ReadDb, now: Now) -> Made:
     thing = Made(id=new_id(), name="sneaked in")
-    await db.execute(
-        sa.insert(things).values(id=thing.id, name=thing.name, made_at=now, version=1)
-    )
+    await db.execute(sa.insert(things).values(id=thing.id, name=thing.name, made_at=now, version=1))
     return thing
 
 

@@ -53,9 +53,7 @@ async def test_another_request_under_the_same_key_is_refused(
     assert await all_rows(database) == ONE_EFFECT
 
 
-async def test_keys_belong_to_their_caller(
-    client: httpx2.AsyncClient, database: Database
-) -> None:
+async def test_keys_belong_to_their_caller(client: httpx2.AsyncClient, database: Database) -> None:
     ids = {
         (await client.post("/v1/things", json=WISH, headers=keyed("same", uuid4()))).json()["id"]
         for _ in range(2)
@@ -181,14 +179,15 @@ async def crash_outside(
 ) -> None:
     """Leave the key's row as a killed process does: in flight, nobody at work."""
 
+    gone = asyncio.Event()
+
     async def vanish() -> None:
+        gone.set()
         await asyncio.Event().wait()
 
     script.outside = vanish
     task = asyncio.create_task(client.post("/v1/things/outside", json=WISH, headers=headers))
-    while script.calls == 0:
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
+    await asyncio.wait_for(gone.wait(), 5)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -184,15 +184,15 @@ async def test_the_lease_of_a_killed_deliverer_ends(
     database: Database, deliverer: Deliverer, wiring: Wiring, ears: Ears, clock: FrozenClock
 ) -> None:
     await state(database, "x", clock=clock)
+    hanging = asyncio.Event()
 
     async def hang(_db: AsyncSession, _event: ThingMade) -> None:
-        ears.heard.append("hangs")
+        hanging.set()
         await asyncio.Event().wait()
 
     ears.told = hang
     task = asyncio.create_task(deliverer.run_once())
-    while not ears.heard:
-        await asyncio.sleep(0.005)
+    await asyncio.wait_for(hanging.wait(), 5)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

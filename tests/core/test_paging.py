@@ -111,7 +111,9 @@ async def test_limits_are_bounded(client: httpx2.AsyncClient, query: str) -> Non
     problem_of(await client.get(f"/v1/things?{query}"), 422, "validation_failed")
 
 
-@pytest.mark.parametrize("told", [None, "", "3", '"x"', '"1", "2"', "*", '"-1"', '"' + "9" * 19 + '"'])
+@pytest.mark.parametrize(
+    "told", [None, "", "3", '"x"', '"1", "2"', "*", '"-1"', '"' + "9" * 19 + '"']
+)
 async def test_an_edit_must_name_its_version(
     client: httpx2.AsyncClient, database: Database, told: str | None
 ) -> None:

@@ -18,7 +18,7 @@ from tests.core.little import Script, Thing, things
 WISH = {"name": "tea"}
 
 
-class Collided(Exception):
+class CollidedError(Exception):
     """What a driver raises when rivals collide."""
 
     def __init__(self, sqlstate: str) -> None:
@@ -27,7 +27,7 @@ class Collided(Exception):
 
 
 def collision(sqlstate: str) -> DBAPIError:
-    return DBAPIError("UPDATE", {}, Collided(sqlstate))
+    return DBAPIError("UPDATE", {}, CollidedError(sqlstate))
 
 
 async def test_the_row_is_there_for_others_when_the_client_has_its_answer(
@@ -54,7 +54,7 @@ async def test_a_failing_commit_gives_a_problem_and_nothing_else(
     client: httpx2.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fails(_self: AsyncSession) -> None:
-        raise DBAPIError("COMMIT", {}, Collided("23514"))
+        raise DBAPIError("COMMIT", {}, CollidedError("23514"))
 
     with monkeypatch.context() as patch:
         patch.setattr(AsyncSession, "commit", fails)

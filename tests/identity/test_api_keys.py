@@ -15,7 +15,7 @@ from app.core.security import Principal, fingerprint
 from app.identity.deps import MaybeMember, may, platform
 from app.identity.models import ApiKey
 from app.identity.rules import KEY_RIGHTS, Right, ShopRole
-from app.identity.schemas import Scope
+from app.identity.schemas.access import Scope
 from tests.conftest import rows_in
 from tests.fakes import FrozenClock
 from tests.identity.people import People, Person, refused, statements_of

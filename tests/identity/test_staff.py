@@ -106,6 +106,17 @@ async def test_an_invitation_is_taken_once(
     refused(await accept(client, token), 404, "invitation_not_valid")
 
 
+async def test_an_invitation_of_a_known_operator_is_taken_once(
+    client: httpx2.AsyncClient, people: People, owner: Person
+) -> None:
+    await people.new_operator(HELPER)
+    token = (await invite(client, owner)).json()["token"]
+    answers = await asyncio.gather(*(accept(client, token) for _ in range(4)))
+    assert sorted(a.status_code for a in answers) == [200, 404, 404, 404]
+    refused(max(answers, key=lambda a: a.status_code), 404, "invitation_not_valid")
+    assert len(await people.rows(OperatorRole)) == 2
+
+
 async def test_two_invitations_of_one_newcomer_at_once(
     client: httpx2.AsyncClient, people: People, owner: Person
 ) -> None:

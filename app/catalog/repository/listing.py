@@ -7,11 +7,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.catalog.models import Category, Product, ProductTag, Stock, Variant
+from app.catalog.models import Category, Product, ProductTag, Shop, Stock, Variant
 from app.catalog.rules import ProductCard, ProductFilter, ProductSort, VariantCard
 from app.core.http.paging import Paging, Slice, beyond
 from app.core.sql import table
 
+_shops = table(Shop)
 _products = table(Product)
 _tags = table(ProductTag)
 _categories = table(Category)
@@ -43,14 +44,16 @@ _CARD = (
     _products.c.kind,
     _products.c.status,
     _products.c.is_private,
+    _shops.c.currency,
     _products.c.lowest_amount,
     _products.c.version,
     _products.c.created_at,
     _tags_text.label("tags"),
     _in_stock.label("in_stock"),
 )
-_cards = sa.select(*_CARD)
-_full_cards = sa.select(*_CARD, _products.c.description)
+_of_shops = _products.join(_shops, _shops.c.id == _products.c.shop_id)
+_cards = sa.select(*_CARD).select_from(_of_shops)
+_full_cards = sa.select(*_CARD, _products.c.description).select_from(_of_shops)
 
 # Columns, direction and how each part of the cursor is read back.
 _Order = tuple[tuple[sa.Column[Any], ...], bool, tuple[Callable[[Any], Any], ...]]

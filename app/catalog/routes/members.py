@@ -31,7 +31,6 @@ async def list_products(
     shop_id: UUID, query: Annotated[ProductQuery, Query()], paging: Paged, db: ReadDb
 ) -> Page[ProductListed]:
     """List what a shop has on sale."""
-    shop = await service.shop(db, shop_id)
     wanted = ProductFilter(
         category_id=query.category_id,
         tag=query.tag,
@@ -44,17 +43,16 @@ async def list_products(
         priced=True,
     )
     found = await service.list_products(db, shop_id, wanted, query.sort, paging)
-    return paging.page(found, lambda card: _listed(card, shop.currency))
+    return paging.page(found, _listed)
 
 
 @router.get("/products/{product_id}", responses=problems(NotFound))
 async def get_product(product_id: UUID, db: ReadDb) -> ProductShown:
     """Show a product on sale with its variants."""
     card = await service.public_product(db, product_id)
-    shop = await service.shop(db, card.shop_id)
     variants = await service.variants_of_product(db, product_id)
     return ProductShown(
-        **_fields(card, shop.currency),
+        **_fields(card),
         description=card.description,
         variants=[_variant(variant) for variant in variants],
     )
@@ -73,11 +71,11 @@ async def list_categories(shop_id: UUID, db: ReadDb) -> CategoryList:
     return CategoryList(items=[CategoryShown.model_validate(c) for c in found])
 
 
-def _listed(card: ProductCard, currency: str) -> ProductListed:
-    return ProductListed(**_fields(card, currency))
+def _listed(card: ProductCard) -> ProductListed:
+    return ProductListed(**_fields(card))
 
 
-def _fields(card: ProductCard, currency: str) -> dict[str, Any]:
+def _fields(card: ProductCard) -> dict[str, Any]:
     return {
         "id": card.id,
         "shop_id": card.shop_id,
@@ -87,7 +85,7 @@ def _fields(card: ProductCard, currency: str) -> dict[str, Any]:
         "is_private": card.is_private,
         "tags": list(card.tags),
         "lowest_amount": card.lowest_amount,
-        "currency": currency,
+        "currency": card.currency,
         "in_stock": card.in_stock,
         "created_at": card.created_at,
     }

@@ -78,7 +78,14 @@ async def archive_category(
     if any(other.parent_id == category_id for other in tree.values()):
         raise CategoryHasChildren
     await records.change_category(db, category_id, {"archived_at": now})
-    await note(db, "category.archived", ("category", category_id), at=now, shop_id=shop_id)
+    await note(
+        db,
+        "category.archived",
+        ("category", category_id),
+        at=now,
+        shop_id=shop_id,
+        change=({"archived_at": None}, {"archived_at": now}),
+    )
     return Category(**{**before.model_dump(), "archived_at": now})
 
 

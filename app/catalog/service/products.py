@@ -30,8 +30,11 @@ from app.core.ids import new_id
 async def list_products(
     db: AsyncSession, shop_id: UUID, wanted: ProductFilter, sort: ProductSort, paging: Paging
 ) -> Slice[ProductCard]:
-    """A page of a shop's products, without their descriptions."""
-    return await listing.list_products(db, shop_id, wanted, sort, paging)
+    """A page of a shop's products, without their descriptions; `NotFound` for no such shop."""
+    found = await listing.list_products(db, shop_id, wanted, sort, paging)
+    if not found.rows:
+        await shop(db, shop_id)
+    return found
 
 
 async def public_product(db: AsyncSession, product_id: UUID) -> ProductCard:

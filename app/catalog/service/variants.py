@@ -101,7 +101,14 @@ async def archive_variant(
         return variant
     await records.archive_variant(db, variant_id, now)
     await records.keep_lowest_amount(db, variant.product_id)
-    await note(db, "variant.archived", ("variant", variant_id), at=now, shop_id=shop_id)
+    await note(
+        db,
+        "variant.archived",
+        ("variant", variant_id),
+        at=now,
+        shop_id=shop_id,
+        change=({"archived_at": None}, {"archived_at": now}),
+    )
     return await variant_of_shop(db, shop_id, variant_id)
 
 

@@ -122,7 +122,13 @@ class Shield:
             return BodyTooLarge()
         try:
             async with asyncio.timeout(self.timeout_seconds) as limit:
-                await self.app(scope, self._counted(receive), send)
+
+                async def in_time(message: Message) -> None:
+                    # An answer that has begun may take as long as it streams.
+                    limit.reschedule(None)
+                    await send(message)
+
+                await self.app(scope, self._counted(receive), in_time)
         except ClientDisconnect:
             log.info("client_left", path=scope["path"])
         except Exception as error:

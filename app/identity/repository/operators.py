@@ -10,18 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.http.paging import beyond
 from app.core.sql import table, upsert
-from app.identity.models import Operator, OperatorLogin, OperatorRole, OperatorStatus
+from app.identity.models import Operator, OperatorLogin, OperatorRole
 from app.identity.rules import PlatformRole, ShopRole
 
 _operators = table(Operator)
 _logins = table(OperatorLogin)
 _roles = table(OperatorRole)
 
-_active_logins = (
-    sa.select(_logins.c.operator_id, _logins.c.email, _logins.c.password_hash)
-    .join(_operators, _operators.c.id == _logins.c.operator_id)
-    .where(_operators.c.status == OperatorStatus.ACTIVE)
-)
+_with_status = sa.select(
+    _logins.c.operator_id, _logins.c.email, _logins.c.password_hash, _operators.c.status
+).join(_operators, _operators.c.id == _logins.c.operator_id)
 
 
 def _not_locked(now: datetime) -> sa.ColumnElement[bool]:
@@ -44,21 +42,15 @@ async def add(db: AsyncSession, operator: Operator, login: OperatorLogin) -> boo
 
 
 async def login_by_email(db: AsyncSession, email: str) -> RowMapping | None:
-    """The login of an active operator by normalised e-mail."""
-    statement = _active_logins.where(_logins.c.email == email)
+    """The login of this normalised e-mail, with its operator's status."""
+    statement = _with_status.where(_logins.c.email == email)
     return (await db.execute(statement)).mappings().first()
 
 
 async def login_of(db: AsyncSession, operator_id: UUID) -> RowMapping | None:
-    """The login of an active operator by id."""
-    statement = _active_logins.where(_logins.c.operator_id == operator_id)
+    """The login of this operator, with the operator's status."""
+    statement = _with_status.where(_logins.c.operator_id == operator_id)
     return (await db.execute(statement)).mappings().first()
-
-
-async def email_is_taken(db: AsyncSession, email: str) -> bool:
-    """Whether any operator, active or not, has this e-mail."""
-    statement = sa.select(_logins.c.operator_id).where(_logins.c.email == email)
-    return (await db.execute(statement)).first() is not None
 
 
 async def count_failure(

@@ -18,10 +18,10 @@ from app.core.http.paging import Page, Paged
 from app.core.http.problem import problems
 from app.core.http.route import Transactional, TransactionalUnkeyed
 from app.core.security import Principal
-from app.identity import schemas
 from app.identity.deps import DeskIn, knock, may, platform
 from app.identity.errors import CredentialsRefused, InvitationNotValid, LastOwner
 from app.identity.rules import InvitedRole, Right
+from app.identity.schemas import access as schemas
 from app.identity.service import api_keys, staff
 
 StaffManager = Annotated[Principal, Depends(may(Right.STAFF_WRITE))]

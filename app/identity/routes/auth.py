@@ -9,7 +9,6 @@ from app.core.http.limits import guard
 from app.core.http.problem import problems
 from app.core.http.route import TransactionalUnkeyed
 from app.core.i18n import Lang
-from app.identity import schemas
 from app.identity.deps import DeskIn, SessionHolder, knock
 from app.identity.errors import (
     AccountBlocked,
@@ -17,6 +16,8 @@ from app.identity.errors import (
     WechatCodeRefused,
     WechatUnavailable,
 )
+from app.identity.schemas import common
+from app.identity.schemas import members as schemas
 from app.identity.service import members, sessions
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=TransactionalUnkeyed)
@@ -48,12 +49,12 @@ async def wechat(
     responses=problems(RefreshRefused),
 )
 async def refresh(
-    wish: schemas.Refresh, request: Request, db: Db, desk: DeskIn
-) -> schemas.TokensShown:
+    wish: common.Refresh, request: Request, db: Db, desk: DeskIn
+) -> common.TokensShown:
     """Exchange the refresh token for new tokens; one that comes twice ends its session."""
     await knock(request, "refresh", wish.refresh_token)
     grant = await sessions.refresh(db, wish.refresh_token, desk=desk)
-    return schemas.TokensShown.model_validate(grant)
+    return common.TokensShown.model_validate(grant)
 
 
 @router.post("/sign-out", status_code=204, responses=problems(Unauthenticated, Forbidden, NotFound))

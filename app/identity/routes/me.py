@@ -9,9 +9,9 @@ from app.core.db import Db, ReadDb
 from app.core.errors import Forbidden, NotFound, Unauthenticated
 from app.core.http.problem import problems
 from app.core.http.route import Transactional
-from app.identity import schemas
 from app.identity.deps import SignedIn
 from app.identity.errors import TooManyAddresses
+from app.identity.schemas import members as schemas
 from app.identity.service import addresses, members
 
 router = APIRouter(

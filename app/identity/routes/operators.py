@@ -13,10 +13,11 @@ from app.core.http.paging import Page, Paged
 from app.core.http.problem import problems
 from app.core.http.route import Transactional, TransactionalUnkeyed
 from app.core.security import Principal
-from app.identity import schemas
 from app.identity.deps import DeskIn, OperatorIn, knock
 from app.identity.errors import CredentialsRefused
 from app.identity.rules import ShopRole
+from app.identity.schemas import operators as schemas
+from app.identity.schemas.common import TokensShown
 from app.identity.service import operators, sessions
 
 doors = APIRouter(prefix="/v1/operator/auth", tags=["operator"], route_class=TransactionalUnkeyed)
@@ -35,12 +36,12 @@ router = APIRouter(
 )
 async def sign_in(
     form: Annotated[schemas.PasswordForm, Form()], request: Request, db: Db, desk: DeskIn
-) -> schemas.TokensShown:
+) -> TokensShown:
     """Sign in with e-mail and password (OAuth 2.0 password form)."""
     await knock(request, "operator.sign_in", form.username)
     password = form.password.get_secret_value()
     grant = await operators.sign_in(db, form.username, password, desk=desk)
-    return schemas.TokensShown.model_validate(grant)
+    return TokensShown.model_validate(grant)
 
 
 @doors.post(

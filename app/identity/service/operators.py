@@ -78,7 +78,8 @@ async def check_password(
     conditional update after it: guesses sent all at once do not get past the lock, and a password
     changed meanwhile no longer opens.
     """
-    kept_hash: str | None = login["password_hash"] if login else None
+    is_active = login is not None and login["status"] is OperatorStatus.ACTIVE
+    kept_hash: str | None = login["password_hash"] if login and is_active else None
     async with desk.outside():
         verdict = await desk.passwords.verify(password, kept_hash)
     if login is None or kept_hash is None:

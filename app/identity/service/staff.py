@@ -12,7 +12,7 @@ from app.core.errors import NotFound
 from app.core.http.paging import Paging, Slice
 from app.core.ids import new_id
 from app.core.security import fingerprint, new_secret
-from app.identity.errors import CredentialsRefused, InvitationNotValid, LastOwner
+from app.identity.errors import InvitationNotValid, LastOwner
 from app.identity.models import Invitation
 from app.identity.repository import keys as key_repository
 from app.identity.repository import operators as repository
@@ -105,8 +105,6 @@ async def accept_invitation(
 async def _proven(db: AsyncSession, email: str, password: str, *, desk: Desk) -> UUID | None:
     login = await repository.login_by_email(db, email)
     if login is None:
-        if await repository.email_is_taken(db, email):
-            raise CredentialsRefused
         return None
     await check_password(db, login, password, desk=desk)
     operator_id: UUID = login["operator_id"]

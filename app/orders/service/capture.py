@@ -22,6 +22,7 @@ from app.orders.events import (
 from app.orders.models import OrderStatus
 from app.orders.rules import summed_units
 from app.orders.service.facts import fact
+from app.orders.service.refund import count_refund
 from app.payments.events import PaymentCaptured, RefundSucceeded
 
 
@@ -147,20 +148,7 @@ async def _owe_back(db: AsyncSession, row: sa.RowMapping, reason: str, at: datet
 
 async def note_refund(db: AsyncSession, refunded: RefundSucceeded) -> None:
     """Money is back with the buyer; the order's refund columns follow."""
-    row = await repository.add_refunded(db, refunded.order_id, refunded.amount)
-    await events.record(
-        db,
-        fact(
-            OrderRefunded,
-            row,
-            refunded.at,
-            amount=refunded.amount,
-            refunded_amount=row["refunded_amount"],
-            currency=row["currency"],
-            is_full=row["refunded_amount"] == row["total_amount"],
-            was_counted=row["paid_at"] is not None,
-        ),
-    )
+    await count_refund(db, refunded.order_id, refunded.amount, at=refunded.at)
 
 
 async def count_buyer(db: AsyncSession, paid: OrderPaid) -> None:

@@ -19,7 +19,7 @@ from app.orders.events import OrderCancelled, OrderExpired
 from app.orders.models import OrderStatus
 from app.orders.rules import summed_units
 from app.orders.service.facts import fact
-from app.orders.service.refund import keep_parts
+from app.orders.service.refund import free_again, keep_parts
 from app.payments import service as payments
 from app.payments.gateway import Gateway
 from app.payments.service import RefundOrder
@@ -74,6 +74,8 @@ async def _stop_payment(db: AsyncSession, order_id: UUID, doors: Doors, now: dat
     async with doors.outside():
         charge = await doors.gateways[name].cancel(wish, now=now)
     await payments.record_charge(db, charge, now=now)
+    async with doors.outside():
+        pass  # what the provider said stays on record, even if the cancellation is then refused
 
 
 async def end_unpaid(
@@ -113,6 +115,8 @@ async def _leave(db: AsyncSession, row: sa.RowMapping, now: datetime) -> None:
         raise OrderNotCancellable
     if refund is not None:
         await keep_parts(db, row, refund)
+    else:
+        await free_again(db, row["id"], at=now)
     await catalog.release(db, summed_units([row["units"]]))
     await groupbuy.return_seat_quota(db, seat)
     await events.record(db, fact(OrderCancelled, row, now, was_paid=True))

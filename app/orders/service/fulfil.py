@@ -10,7 +10,7 @@ from app.core import events
 from app.core.audit_log import note
 from app.core.errors import NotFound
 from app.orders import repository
-from app.orders.errors import OrderNotConfirmed, WrongFulfilment
+from app.orders.errors import NothingToShip, OrderNotConfirmed, WrongFulfilment
 from app.orders.events import OrderReceived, OrderShipped
 from app.orders.models import Fulfilment, OrderStatus
 from app.orders.service.facts import fact
@@ -27,6 +27,9 @@ async def ship(
 ) -> None:
     """Say that the goods are on their way; refused before the order is confirmed."""
     which = {"id": order_id, "shop_id": shop_id}
+    # Held first, so that a refund of everything and the parcel cannot pass one another.
+    if await repository.hold_with_kept(db, which) == 0:
+        raise NothingToShip
     moved = await repository.move_fulfilment(
         db,
         which,

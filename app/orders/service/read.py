@@ -79,6 +79,8 @@ async def _list(db: AsyncSession, which: dict[str, Any], paging: Paging) -> Slic
     return Slice(briefs, part.next_after)
 
 
-async def overdue(db: AsyncSession, *, now: datetime, rows_max: int) -> Sequence[sa.RowMapping]:
-    """Placed orders whose time to pay is over."""
-    return await repository.due(db, now, rows_max)
+async def overdue(
+    db: AsyncSession, *, now: datetime, after: tuple[datetime, UUID] | None, rows_max: int
+) -> Sequence[sa.RowMapping]:
+    """Placed orders whose time to pay is over, by `expires_at` and id, from a place on."""
+    return await repository.due(db, now, after, rows_max)

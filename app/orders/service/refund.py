@@ -10,12 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog import service as catalog
+from app.core import events
 from app.core.audit_log import note
 from app.core.errors import NotFound
 from app.core.ids import new_id
+from app.groupbuy import service as groupbuy
 from app.orders import repository
 from app.orders.errors import NothingToRefund, OrderNotConfirmed
-from app.orders.events import OrderRefundOwed
+from app.orders.events import OrderRefunded, OrderRefundOwed
 from app.orders.models import Fulfilment
 from app.orders.rules import (
     LineLeft,
@@ -24,6 +26,7 @@ from app.orders.rules import (
     parts_for_units,
     shares_left,
 )
+from app.orders.service.facts import fact
 from app.payments import service as payments
 from app.payments.service import RefundOrder
 
@@ -63,8 +66,9 @@ async def refund(
     owed = RefundOrder(order_id, amount, wish.reason, f"shop:{wish.reference}")
     made = await payments.owe_refund(db, owed, now=now)
     held = await repository.hold(db, order_id)
-    await _keep(db, order_id, made["id"], parts)
-    if wish.restock and held["fulfilment"] == Fulfilment.FULFILLING:
+    restocks = wish.restock and held["fulfilment"] == Fulfilment.FULFILLING
+    await _keep(db, order_id, made["id"], parts, restocks=restocks)
+    if restocks:
         await catalog.give_back(db, _units(lines, parts))
     await note(
         db,
@@ -108,7 +112,12 @@ def _units(lines: Sequence[LineLeft], parts: Sequence[RefundPart]) -> dict[UUID,
 
 
 async def _keep(
-    db: AsyncSession, order_id: UUID, refund_id: UUID, parts: Sequence[RefundPart]
+    db: AsyncSession,
+    order_id: UUID,
+    refund_id: UUID,
+    parts: Sequence[RefundPart],
+    *,
+    restocks: bool,
 ) -> None:
     rows: list[dict[str, Any]] = [
         {
@@ -117,6 +126,7 @@ async def _keep(
             "order_id": order_id,
             "line_id": part.line_id,
             "quantity": part.quantity,
+            "restocked_quantity": part.quantity if restocks else 0,
             "amount": part.amount,
         }
         for part in parts
@@ -132,7 +142,39 @@ async def keep_parts(db: AsyncSession, row: sa.RowMapping, made: sa.RowMapping) 
     lines = await _lines_left(db, row["id"])
     shipped_back = await repository.shipping_refunded(db, row["id"])
     parts = parts_for_amount(lines, row["shipping_amount"] - shipped_back, None)
-    await _keep(db, row["id"], made["id"], parts)
+    await _keep(db, row["id"], made["id"], parts, restocks=False)
+
+
+async def count_refund(db: AsyncSession, order_id: UUID, amount: int, *, at: datetime) -> None:
+    """Money is back with the buyer; the order's refund columns and its listeners follow."""
+    row = await repository.add_refunded(db, order_id, amount)
+    await events.record(
+        db,
+        fact(
+            OrderRefunded,
+            row,
+            at,
+            amount=amount,
+            refunded_amount=row["refunded_amount"],
+            currency=row["currency"],
+            is_full=row["refunded_amount"] == row["total_amount"],
+            was_counted=row["paid_at"] is not None,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Even:
+    """What a seat wants to know of a refund, where there was nothing to send."""
+
+    order_id: UUID
+    at: datetime
+
+
+async def free_again(db: AsyncSession, order_id: UUID, *, at: datetime) -> None:
+    """An order that cost nothing and came to nothing is even at once: no money is waited for."""
+    await groupbuy.note_refund(db, _Even(order_id, at))
+    await count_refund(db, order_id, 0, at=at)
 
 
 async def pay_back(db: AsyncSession, owed: OrderRefundOwed) -> None:
@@ -140,6 +182,7 @@ async def pay_back(db: AsyncSession, owed: OrderRefundOwed) -> None:
     row = await repository.order(db, owed.order_id)
     assert row is not None, "an order is never deleted"
     if row["total_amount"] == 0:
+        await free_again(db, row["id"], at=owed.at)
         return
     wish = RefundOrder(owed.order_id, None, owed.reason, f"{owed.reason}:{owed.order_id}")
     made = await payments.owe_refund(db, wish, now=owed.at)

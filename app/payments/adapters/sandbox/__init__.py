@@ -65,7 +65,7 @@ class SandboxGateway:
             if await repository.append(db, entry):
                 await self._announce(db, wish, settles_at)
                 return _charge([entry], now)
-            return _charge(await repository.entries_of(db, wish.payment_id), now)
+            return await self._read(db, wish.payment_id, now)
 
         return await self._booked(book)
 
@@ -79,7 +79,7 @@ class SandboxGateway:
 
         async def look(db: AsyncSession) -> Charge | None:
             entries = await repository.entries_of(db, payment_id)
-            return _charge(entries, now) if entries else None
+            return await self._read(db, payment_id, now) if entries else None
 
         return await self._booked(look)
 
@@ -88,13 +88,23 @@ class SandboxGateway:
 
         async def book(db: AsyncSession) -> Charge:
             if not await repository.append(db, _entry(wish, "cancel", now, now)):
-                found = _charge(await repository.entries_of(db, wish.payment_id), now)
+                found = await self._read(db, wish.payment_id, now)
                 if found.state is ChargeState.PENDING:
                     late = {**_entry(wish, "cancel", now, now), "slot": f"stop:{wish.payment_id}"}
                     await repository.append(db, late)
-            return _charge(await repository.entries_of(db, wish.payment_id), now)
+            return await self._read(db, wish.payment_id, now)
 
         return await self._booked(book)
+
+    async def _read(self, db: AsyncSession, payment_id: UUID, now: datetime) -> Charge:
+        """What the books mean now; by the time of reading, since the caller's may be old.
+
+        One reader of a charge at a time: else it could be stopped after somebody was told that
+        it is settled.
+        """
+        await repository.lock_charge(db, payment_id)
+        now = max(now, self._database.clock.now())
+        return _charge(await repository.entries_of(db, payment_id), now)
 
     async def refund(self, wish: RefundWish, *, now: datetime) -> GatewayRefund:
         """Give money back, never more than the charge holds; the same refund once."""

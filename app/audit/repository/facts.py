@@ -1,0 +1,95 @@
+"""Invariants of facts: numbered without a gap, told for every state, heard in time."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.audit.repository.breach import Invariant, Moment, Of, Query
+from app.audit.repository.tables import groups, handled, orders, outbox, payments
+
+
+def sequences_whole(_: Moment) -> Query:
+    """I9: the facts of one aggregate are numbered 1, 2, 3 … without a gap."""
+    highest, count = sa.func.max(outbox.c.sequence), sa.func.count()
+    return (
+        sa.select(
+            sa.func.min(sa.cast(outbox.c.shop_id, sa.String)).label("shop_id"),
+            outbox.c.aggregate_id.label("subject_id"),
+            sa.cast(highest, sa.String).label("found"),
+            sa.cast(count, sa.String).label("expected"),
+        )
+        .group_by(outbox.c.aggregate_id)
+        .having(highest != count)
+    )
+
+
+def _states(kind: str, subject_id: Any) -> Any:
+    return sa.exists(sa.select(1).where(outbox.c.aggregate_id == subject_id, outbox.c.kind == kind))
+
+
+def orders_told(_: Moment) -> Query:
+    """I9, I16: an order's state was told as facts: placed, paid, confirmed, shipped, received."""
+    untold = [
+        sa.and_(reached, ~_states(kind, orders.c.id))
+        for kind, reached in (
+            ("order.placed", sa.true()),
+            ("order.paid", orders.c.paid_at.is_not(None)),
+            ("order.confirmed", orders.c.confirmed_at.is_not(None)),
+            ("order.shipped", orders.c.shipped_at.is_not(None)),
+            ("order.received", orders.c.received_at.is_not(None)),
+            ("order.refund_owed", orders.c.refund_due_reason == "group_failed"),
+        )
+    ]
+    return Of(orders, orders.c.shop_id, orders.c.id).breach(
+        sa.or_(*untold), found=orders.c.status, expected="told"
+    )
+
+
+def groups_told(_: Moment) -> Query:
+    """I9, I16: a group's opening and end were told as facts."""
+    untold = [
+        sa.and_(reached, ~_states(kind, groups.c.id))
+        for kind, reached in (
+            ("group.opened", groups.c.opened_at.is_not(None)),
+            ("group.succeeded", groups.c.status == "succeeded"),
+            ("group.failed", groups.c.status == "failed"),
+        )
+    ]
+    return Of(groups, groups.c.shop_id, groups.c.id).breach(
+        sa.or_(*untold), found=groups.c.status, expected="told"
+    )
+
+
+def payments_told(_: Moment) -> Query:
+    """I9, I16: every capture was told as a fact."""
+    wrong = sa.and_(payments.c.state == "captured", ~_states("payment.captured", payments.c.id))
+    return Of(payments, payments.c.shop_id, payments.c.id).breach(
+        wrong, found=payments.c.state, expected="told"
+    )
+
+
+def facts_heard(moment: Moment) -> Query:
+    """I9: no fact waits for its handlers for longer than the time allowed."""
+    wrong = sa.and_(outbox.c.done_at.is_(None), outbox.c.at < moment.overdue_before)
+    return Of(outbox, outbox.c.shop_id, outbox.c.id).breach(
+        wrong, found=outbox.c.kind, expected="heard"
+    )
+
+
+def handled_belongs(_: Moment) -> Query:
+    """I9: no handler has acted on a fact that was never committed."""
+    joined = handled.outerjoin(outbox, outbox.c.id == handled.c.event_id)
+    wrong = outbox.c.id.is_(None)
+    return Of(joined, outbox.c.shop_id, handled.c.event_id).breach(
+        wrong, found=handled.c.handler, expected="a fact"
+    )
+
+
+CHECKS: tuple[Invariant, ...] = (
+    sequences_whole,
+    orders_told,
+    groups_told,
+    payments_told,
+    facts_heard,
+    handled_belongs,
+)

@@ -1,0 +1,126 @@
+"""Invariants of stock, prices and buyers."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.audit.repository.breach import Invariant, Moment, Of, Query, total
+from app.audit.repository.tables import (
+    adjustments,
+    buyers,
+    campaigns,
+    groups,
+    lines,
+    orders,
+    parts,
+    stock,
+    variants,
+)
+
+
+def _units_held(which: Any) -> Any:
+    return total(
+        sa.select(sa.func.sum(lines.c.quantity))
+        .join(orders, orders.c.id == lines.c.order_id)
+        .where(lines.c.variant_id == stock.c.variant_id, which)
+        .correlate(stock)
+    )
+
+
+def stock_reserved(_: Moment) -> Query:
+    """I1s: reserved units are those of placed orders and of paid ones not yet confirmed."""
+    waiting = sa.and_(orders.c.status.in_(("placed", "paid")), orders.c.confirmed_at.is_(None))
+    held = _units_held(waiting)
+    return Of(stock, stock.c.shop_id, stock.c.variant_id).breach(
+        stock.c.reserved != held, found=stock.c.reserved, expected=held
+    )
+
+
+def stock_sold(_: Moment) -> Query:
+    """I1s: sold units are those of confirmed orders less those put back for sale by refunds."""
+    restocked = total(
+        sa.select(sa.func.sum(parts.c.restocked_quantity))
+        .join(lines, lines.c.id == parts.c.line_id)
+        .where(lines.c.variant_id == stock.c.variant_id)
+        .correlate(stock)
+    )
+    kept = _units_held(orders.c.confirmed_at.is_not(None)) - restocked
+    return Of(stock, stock.c.shop_id, stock.c.variant_id).breach(
+        stock.c.sold != kept, found=stock.c.sold, expected=kept
+    )
+
+
+def stock_on_hand(_: Moment) -> Query:
+    """I1s: units on hand are the sum of all adjustments, and cover what is reserved and sold."""
+    adjusted = total(
+        sa.select(sa.func.sum(adjustments.c.quantity))
+        .where(adjustments.c.variant_id == stock.c.variant_id)
+        .correlate(stock)
+    )
+    wrong = sa.or_(stock.c.on_hand != adjusted, stock.c.reserved + stock.c.sold > stock.c.on_hand)
+    return Of(stock, stock.c.shop_id, stock.c.variant_id).breach(
+        wrong, found=stock.c.on_hand, expected=adjusted
+    )
+
+
+def lines_add_up(_: Moment) -> Query:
+    """I10: lines add up to the goods of the order, and no line costs more than its list price."""
+    payable = total(
+        sa.select(sa.func.sum(lines.c.payable_amount))
+        .where(lines.c.order_id == orders.c.id)
+        .correlate(orders)
+    )
+    dear = sa.exists(
+        sa.select(1).where(
+            lines.c.order_id == orders.c.id,
+            lines.c.payable_amount > lines.c.list_amount * lines.c.quantity,
+        )
+    )
+    wrong = sa.or_(orders.c.goods_amount != payable, dear)
+    return Of(orders, orders.c.shop_id, orders.c.id).breach(
+        wrong, found=orders.c.goods_amount, expected=payable
+    )
+
+
+def buyers_counted(_: Moment) -> Query:
+    """A buyer's counter is the number of orders paid in the shop and not refunded whole."""
+    bought = total(
+        sa.select(sa.func.count())
+        .where(
+            orders.c.shop_id == buyers.c.shop_id,
+            orders.c.member_id == buyers.c.member_id,
+            orders.c.paid_at.is_not(None),
+            orders.c.refund != "full",
+        )
+        .correlate(buyers)
+    )
+    return Of(buyers, buyers.c.shop_id, buyers.c.member_id).breach(
+        buyers.c.paid_orders != bought, found=buyers.c.paid_orders, expected=bought
+    )
+
+
+def tenants_apart(_: Moment) -> Query:
+    """I13: what an order sells and where it sits belongs to the order's shop."""
+    joined = (
+        orders.join(lines, lines.c.order_id == orders.c.id)
+        .join(variants, variants.c.id == lines.c.variant_id)
+        .outerjoin(groups, groups.c.id == orders.c.group_id)
+        .outerjoin(campaigns, campaigns.c.id == groups.c.campaign_id)
+    )
+    shop_id = orders.c.shop_id
+    wrong = sa.or_(
+        variants.c.shop_id != shop_id, groups.c.shop_id != shop_id, campaigns.c.shop_id != shop_id
+    )
+    return Of(joined, shop_id, orders.c.id).breach(
+        wrong, found=variants.c.shop_id, expected=shop_id
+    )
+
+
+CHECKS: tuple[Invariant, ...] = (
+    stock_reserved,
+    stock_sold,
+    stock_on_hand,
+    lines_add_up,
+    buyers_counted,
+    tenants_apart,
+)

@@ -1,0 +1,83 @@
+"""What is still on its way, and since when."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.audit.repository.tables import answers, groups, notices, orders, outbox, payments, refunds
+from app.core.sql import all_rows
+
+Query = sa.Select[Any]
+
+
+def _work(name: str, source: sa.Table, since: Any, waiting: Any, shop_id: UUID | None) -> Query:
+    mine = waiting
+    if shop_id is not None:
+        mine = sa.and_(waiting, source.c.shop_id == shop_id)
+    return sa.select(
+        sa.literal(name).label("name"),
+        sa.func.count().label("count"),
+        sa.func.min(since).label("oldest_at"),
+    ).where(mine)
+
+
+def _of_shop(shop_id: UUID | None, now: datetime, grace: timedelta) -> list[Query]:
+    owed = sa.and_(
+        orders.c.refund_due_reason.is_not(None), orders.c.refunded_amount != orders.c.total_amount
+    )
+    kinds: Mapping[str, tuple[sa.Table, Any, Any]] = {
+        "facts_unheard": (outbox, outbox.c.at, outbox.c.done_at.is_(None)),
+        "facts_failing": (
+            outbox,
+            outbox.c.at,
+            sa.and_(outbox.c.done_at.is_(None), outbox.c.last_error.is_not(None)),
+        ),
+        "orders_overdue": (
+            orders,
+            orders.c.expires_at,
+            sa.and_(orders.c.status == "placed", orders.c.expires_at <= now),
+        ),
+        "orders_owed_money": (orders, orders.c.ended_at, owed),
+        "groups_overdue": (
+            groups,
+            groups.c.deadline_at,
+            sa.and_(groups.c.status == "open", groups.c.deadline_at <= now - grace),
+        ),
+        "payments_unsettled": (
+            payments,
+            payments.c.created_at,
+            payments.c.state.in_(("created", "pending")),
+        ),
+        "payments_quarantined": (
+            payments,
+            payments.c.created_at,
+            payments.c.reason == "amount_mismatch",
+        ),
+        "refunds_unsent": (refunds, refunds.c.created_at, refunds.c.state == "pending"),
+        "refunds_failed": (refunds, refunds.c.created_at, refunds.c.state == "failed"),
+    }
+    return [_work(name, *kind, shop_id) for name, kind in kinds.items()]
+
+
+def _of_all(now: datetime) -> list[Query]:
+    due = sa.and_(notices.c.heard_at.is_(None), notices.c.due_at <= now)
+    return [
+        _work("notices_unheard", notices, notices.c.due_at, due, None),
+        _work(
+            "requests_in_flight", answers, answers.c.created_at, answers.c.status.is_(None), None
+        ),
+    ]
+
+
+async def pending(
+    db: AsyncSession, shop_id: UUID | None, *, now: datetime, grace_seconds: int
+) -> list[sa.RowMapping]:
+    """Each kind of unfinished work with its number and the oldest of it, by one statement."""
+    queries = _of_shop(shop_id, now, timedelta(seconds=grace_seconds))
+    if shop_id is None:
+        queries += _of_all(now)
+    return list(await all_rows(db, sa.union_all(*queries)))

@@ -1,0 +1,82 @@
+"""The audit over HTTP, for a shop's owner and auditor, and for the platform's over all shops."""
+
+from typing import Annotated, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+
+from app.audit import service
+from app.audit.schemas import FindingShown, InvariantsShown, PendingShown, WaitingShown
+from app.core.clock import Now
+from app.core.db import ReadDb, database_of
+from app.core.errors import Forbidden, NotFound, Unauthenticated
+from app.core.http.problem import problems
+from app.core.http.route import Reading
+from app.core.security import Principal
+from app.identity.deps import may, may_somewhere
+from app.identity.rules import Right
+from app.settings import Settings
+
+NDJSON = "application/x-ndjson"
+
+router = APIRouter(prefix="/v1/audit", tags=["audit"], route_class=Reading)
+_REFUSALS = problems(Unauthenticated, Forbidden, NotFound)
+
+Auditor = Annotated[Principal, Depends(may(Right.AUDIT_READ))]
+AnyAuditor = Annotated[Principal, Depends(may_somewhere(Right.AUDIT_READ))]
+OfShop = Annotated[UUID | None, Query(description="One shop; all of them for the platform's own.")]
+
+
+def _grace_seconds(request: Request) -> int:
+    return cast("Settings", request.app.state.settings).group_grace_seconds
+
+
+Grace = Annotated[int, Depends(_grace_seconds)]
+
+
+@router.get("/invariants", responses=_REFUSALS)
+async def invariants(
+    _: AnyAuditor, db: ReadDb, now: Now, grace: Grace, shop_id: OfShop = None
+) -> InvariantsShown:
+    """Check everything that must always hold, with counts and samples of what breaks it."""
+    findings = await service.invariants(db, shop_id, now=now, grace_seconds=grace)
+    return InvariantsShown(
+        at=now,
+        holds=all(finding.count == 0 for finding in findings),
+        findings=[FindingShown.model_validate(finding) for finding in findings],
+    )
+
+
+@router.get("/pending", responses=_REFUSALS)
+async def pending(
+    _: AnyAuditor, db: ReadDb, now: Now, grace: Grace, shop_id: OfShop = None
+) -> PendingShown:
+    """What is still on its way, and since when."""
+    work = await service.pending(db, shop_id, now=now, grace_seconds=grace)
+    return PendingShown(at=now, work=[WaitingShown.model_validate(kind) for kind in work])
+
+
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={
+        **_REFUSALS,
+        200: {
+            "description": "One JSON object a line; the last one has the counts.",
+            "content": {NDJSON: {"schema": {"type": "string"}}},
+        },
+    },
+)
+async def export(shop_id: UUID, _: Auditor, request: Request) -> StreamingResponse:
+    """A shop's books, all of one moment, without personal data or secrets."""
+    lines = service.export_lines(database_of(request), shop_id)
+    name = f"quanpu-{shop_id}.ndjson"
+    return StreamingResponse(
+        lines,
+        media_type=NDJSON,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+ROUTERS = (router,)

@@ -1,0 +1,5 @@
+"""The command line `quanpu`; `main` is its entry point."""
+
+from app.cli.commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,1 @@
+"""What clients of identity send and get, one module for each group of routes."""

@@ -1,0 +1,117 @@
+"""The worker: one fault never ends the loop, and stopping ends it between two pieces of work."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+import sqlalchemy as sa
+
+from app.core.db import Database
+from app.core.jobs import Job, JobContext, WorkerBeat, last_beat
+from app.core.sql import table
+from app.worker import ROUNDS_AT_ONCE_MAX, Worker
+from tests.fakes import FrozenClock
+
+Run = Callable[[JobContext], Awaitable[int]]
+Hire = Callable[..., Worker]
+
+
+@pytest.fixture
+def hire(database: Database, monkeypatch: pytest.MonkeyPatch) -> Hire:
+    """A worker with these jobs."""
+
+    def hired(**jobs: Run) -> Worker:
+        found = tuple(Job(name, 3_600.0, run) for name, run in jobs.items())
+        monkeypatch.setattr("app.worker.JOBS", found)
+        return Worker(database.settings, database, {})
+
+    return hired
+
+
+async def test_a_failing_job_stops_no_other(hire: Hire) -> None:
+    ran: list[str] = []
+
+    async def bad(_context: JobContext) -> int:
+        ran.append("bad")
+        raise RuntimeError("always")
+
+    async def good(_context: JobContext) -> int:
+        ran.append("good")
+        return 0
+
+    await hire(bad=bad, good=good).run_once()
+    assert ran == ["bad", "good"]
+
+
+async def test_a_job_is_called_again_while_its_batch_is_full(
+    hire: Hire, database: Database
+) -> None:
+    batch = database.settings.sweep_batch_rows
+    left = [batch * 2 + 1]
+    calls: list[int] = []
+
+    async def sweep(_context: JobContext) -> int:
+        moved = min(batch, left[0])
+        left[0] -= moved
+        calls.append(moved)
+        return moved
+
+    await hire(sweep=sweep).run_once()
+    assert calls == [batch, batch, 1, 0]
+
+
+async def test_one_job_does_not_starve_the_others(hire: Hire, database: Database) -> None:
+    calls: list[str] = []
+
+    async def greedy(_context: JobContext) -> int:
+        calls.append("greedy")
+        return database.settings.sweep_batch_rows
+
+    async def other(_context: JobContext) -> int:
+        calls.append("other")
+        worker.stop()
+        return 0
+
+    worker = hire(greedy=greedy, other=other)
+    await asyncio.wait_for(worker.run(), 5)
+    assert calls == ["greedy"] * ROUNDS_AT_ONCE_MAX + ["other"]
+
+
+async def test_a_worker_works_until_it_is_stopped_and_says_that_it_lives(
+    hire: Hire, database: Database, clock: FrozenClock
+) -> None:
+    ran = asyncio.Event()
+
+    async def once(_context: JobContext) -> int:
+        ran.set()
+        return 0
+
+    worker = hire(once=once)
+    task = asyncio.create_task(worker.run())
+    await asyncio.wait_for(ran.wait(), 5)
+    assert not task.done()
+    worker.stop()
+    await asyncio.wait_for(task, 2)
+    async with database.reading() as db:
+        assert await last_beat(db) == clock.now()
+        beats = (await db.execute(sa.select(table(WorkerBeat)))).mappings().all()
+    assert [b["worker_id"] for b in beats] == [worker.worker_id]
+
+
+async def test_a_database_that_is_away_does_not_end_the_loop(
+    hire: Hire, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[int] = []
+
+    async def away(_self: object, _db: object) -> None:
+        raise ConnectionRefusedError
+
+    async def job(_context: JobContext) -> int:
+        ran.append(1)
+        return 0
+
+    worker = hire(job=job)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(database.clock), "sync", away)
+        await worker.run_once()
+    assert ran == [1]

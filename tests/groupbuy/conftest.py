@@ -1,0 +1,51 @@
+"""A stand whose database hears only the group buys' own reactions, with their routes mounted."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.core.db import Database
+from app.core.events import Wiring, on
+from app.groupbuy import service
+from app.groupbuy.events import EVENTS, GroupFailed, SeatPaidTooLate
+from app.groupbuy.routes import ROUTERS
+from app.main import create_app
+from app.settings import Settings
+from app.wiring import ROUTERS as WIRED
+from tests.catalog.stand import Stand
+from tests.fakes import FrozenClock
+from tests.groupbuy.party import Party, check_invariants
+
+WIRING = Wiring.of(
+    (on(GroupFailed, service.return_quota), on(SeatPaidTooLate, service.return_quota)), (), EVENTS
+)
+
+
+@pytest.fixture
+async def application(settings: Settings, clock: FrozenClock) -> AsyncIterator[FastAPI]:
+    application = create_app(settings, clock=clock)
+    for router in ROUTERS:
+        if router not in WIRED:
+            application.include_router(router)
+    await application.state.database.dispose()
+    application.state.database = Database(settings, wiring=WIRING, clock=clock)
+    yield application
+    await application.state.database.dispose()
+
+
+@pytest.fixture
+def stand(application: FastAPI, clock: FrozenClock, client: httpx2.AsyncClient) -> Stand:
+    return Stand(application, clock, client)
+
+
+@pytest.fixture
+async def party(stand: Stand) -> AsyncIterator[Party]:
+    """A shop with goods to buy together; whatever a test does, the counters must hold after it."""
+    party = Party(stand.database, stand.clock)
+    shop = await stand.shop()
+    variant = await stand.goods(shop.id, units=1_000, list_amount=19_900, solo_amount=15_900)
+    party.shop_id, party.product_id, party.variant_id = shop.id, variant.product_id, variant.id
+    yield party
+    await check_invariants(stand.database)

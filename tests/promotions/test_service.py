@@ -1,0 +1,341 @@
+"""Promotions as a quote reads them, and what saving refuses."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from app.community import service as community
+from app.community.models import Access, CommunityKind, Visibility
+from app.community.rules import NewCommunity
+from app.core.audit_log import AuditEntry
+from app.core.errors import NotFound, Problem, VersionMismatch
+from app.core.sql import table
+from app.promotions import repository, service
+from app.promotions.errors import BadPromotion, TooManyPromotions, WrongPromotionStatus
+from app.promotions.models import Promotion, PromotionStatus
+from app.promotions.pricing.match import EVERYTHING, Match
+from app.promotions.pricing.percent_off import PercentOff
+from app.promotions.rules import LIVE_MAX, PromotionWish
+from tests.catalog.stand import Stand, statements
+from tests.conftest import rows_in
+
+TWENTY = {"kind": "percent_off", "off_bp": 2_000}
+FREE = {"kind": "percent_off", "off_bp": 10_000}
+DAY = timedelta(days=1)
+
+
+def wish(**more: Any) -> PromotionWish:
+    values = {"name_zh": "八折", "name_en": "20% off", "rule": TWENTY, "match": {}, **more}
+    return PromotionWish(**values)
+
+
+async def create(stand: Stand, shop_id: UUID, **more: Any) -> Any:
+    return await stand.database.transact(
+        lambda db: service.create(db, shop_id, wish(**more), now=stand.now)
+    )
+
+
+async def activate(stand: Stand, row: Mapping[str, Any]) -> Any:
+    return await stand.database.transact(
+        lambda db: service.activate(db, row["shop_id"], row["id"], now=stand.now)
+    )
+
+
+async def stop(stand: Stand, row: Mapping[str, Any]) -> Any:
+    return await stand.database.transact(
+        lambda db: service.stop(db, row["shop_id"], row["id"], now=stand.now)
+    )
+
+
+async def edit(stand: Stand, row: Mapping[str, Any], version: int, **changes: Any) -> Any:
+    return await stand.database.transact(
+        lambda db: service.edit(
+            db, row["shop_id"], row["id"], changes, version=version, now=stand.now
+        )
+    )
+
+
+async def live(stand: Stand, shop_id: UUID) -> service.LivePromotions:
+    async with stand.database.reading() as db:
+        return await service.live(db, shop_id, now=stand.now)
+
+
+async def refused(stand: Stand, kind: type[Problem], work: Any) -> Problem:
+    before = await rows_in(stand.database)
+    stored = await _promotions(stand)
+    with pytest.raises(kind) as caught:
+        await work
+    assert await rows_in(stand.database) == before
+    assert await _promotions(stand) == stored
+    return caught.value
+
+
+async def _promotions(stand: Stand) -> list[dict[str, Any]]:
+    rows = table(Promotion)
+    async with stand.database.reading() as db:
+        found = await db.execute(sa.select(rows).order_by(rows.c.id))
+        return [dict(row) for row in found.mappings()]
+
+
+async def test_live_gives_the_engine_what_the_operator_said(stand: Stand) -> None:
+    shop = await stand.shop()
+    product, category = uuid4(), uuid4()
+    made = await create(
+        stand,
+        shop.id,
+        match={
+            "product_ids": [str(product)],
+            "category_ids_none": [str(category)],
+            "tags_any": ["fruit", "season"],
+        },
+        starts_at=stand.now,
+        ends_at=stand.now + DAY,
+        new_buyers_only=True,
+        member_tags_any=["gourmet"],
+        exclusive=True,
+    )
+    await activate(stand, made)
+    found = await live(stand, shop.id)
+    assert found.promotions == (
+        PercentOff(
+            id=made["id"],
+            version=2,
+            off_bp=2_000,
+            match=Match(
+                product_ids=frozenset({product}),
+                category_ids_none=frozenset({category}),
+                tags_any=frozenset({"fruit", "season"}),
+            ),
+            starts_at=stand.now,
+            ends_at=stand.now + DAY,
+            new_buyers_only=True,
+            member_tags_any=frozenset({"gourmet"}),
+            exclusive=True,
+        ),
+    )
+    assert found.names == {made["id"]: {"zh": "八折", "en": "20% off"}}
+
+
+async def test_live_keeps_future_and_just_ended_ones_and_nothing_else(stand: Stand) -> None:
+    shop, other = await stand.shop(), await stand.shop("lake")
+    now = stand.now
+    windows = {
+        "always": (None, None),
+        "future": (now + 5 * DAY, None),
+        "ended": (None, now + timedelta(minutes=1)),
+        "long_ended": (None, now + timedelta(seconds=59)),
+    }
+    made = {
+        name: await create(stand, shop.id, starts_at=start, ends_at=end)
+        for name, (start, end) in windows.items()
+    }
+    for row in made.values():
+        await activate(stand, row)
+    await create(stand, shop.id)
+    stopped = await create(stand, shop.id)
+    await activate(stand, stopped)
+    await stop(stand, stopped)
+    await activate(stand, await create(stand, other.id))
+    stand.clock.advance(days=1, seconds=59)
+    found = await live(stand, shop.id)
+    assert [p.id for p in found.promotions] == [
+        made["always"]["id"],
+        made["future"]["id"],
+        made["ended"]["id"],
+    ]
+    assert found.promotions[0].match is EVERYTHING
+
+
+async def test_live_takes_one_statement_whatever_the_number(stand: Stand) -> None:
+    shop = await stand.shop()
+    for _ in range(12):
+        await activate(stand, await create(stand, shop.id, match={"tags_any": ["fruit"]}))
+    with statements(stand.database) as seen:
+        found = await live(stand, shop.id)
+    assert len(found.promotions) == 12
+    assert len(seen) == 1, seen
+
+
+async def test_an_edit_of_an_active_promotion_makes_a_new_version(stand: Stand) -> None:
+    shop = await stand.shop()
+    made = await activate(stand, await create(stand, shop.id))
+    after = await edit(stand, made, 2, rule={"kind": "percent_off", "off_bp": 3_000})
+    assert (after["version"], after["status"]) == (3, PromotionStatus.ACTIVE)
+    [priced] = (await live(stand, shop.id)).promotions
+    assert isinstance(priced, PercentOff)
+    assert (priced.version, priced.off_bp) == (3, 3_000)
+
+
+async def test_an_edit_that_changes_nothing_keeps_the_version(stand: Stand) -> None:
+    shop = await stand.shop()
+    made = await create(stand, shop.id)
+    after = await edit(stand, made, 1, name_zh="八折", member_tags_any=frozenset())
+    assert after["version"] == 1
+    assert await _actions(stand, made["id"]) == ["promotion.created"]
+
+
+async def test_every_change_is_noted(stand: Stand) -> None:
+    shop = await stand.shop()
+    made = await create(stand, shop.id, ends_at=stand.now + DAY)
+    await edit(stand, made, 1, name_en="Fifth off", ends_at=None)
+    await activate(stand, made)
+    await stop(stand, made)
+    assert await _actions(stand, made["id"]) == [
+        "promotion.created",
+        "promotion.edited",
+        "promotion.activated",
+        "promotion.stopped",
+    ]
+    entries = table(AuditEntry)
+    async with stand.database.reading() as db:
+        statement = sa.select(entries).where(entries.c.action == "promotion.edited")
+        [noted] = (await db.execute(statement)).mappings()
+    assert noted["shop_id"] == shop.id
+    assert noted["before"] == {"name_en": "20% off", "ends_at": str(made["ends_at"])}
+    assert noted["after"] == {"name_en": "Fifth off", "ends_at": None}
+
+
+async def _actions(stand: Stand, promotion_id: UUID) -> list[str]:
+    entries = table(AuditEntry)
+    async with stand.database.reading() as db:
+        statement = sa.select(entries.c.action).where(entries.c.subject_id == promotion_id)
+        return list((await db.execute(statement.order_by(entries.c.id))).scalars())
+
+
+async def test_a_copy_is_a_new_draft_that_says_the_same(stand: Stand) -> None:
+    shop = await stand.shop()
+    made = await create(
+        stand, shop.id, match={"tags_all": ["a", "b"]}, new_buyers_only=True, ends_at=stand.now
+    )
+    await stop(stand, made)
+    copied = await stand.database.transact(
+        lambda db: service.copy(db, shop.id, made["id"], now=stand.now)
+    )
+    assert copied["id"] != made["id"]
+    same = ("name_zh", "name_en", "rule", "match", "ends_at", "new_buyers_only", "community_ids")
+    assert {n: copied[n] for n in same} == {n: made[n] for n in same}
+    assert (copied["status"], copied["version"]) == (PromotionStatus.DRAFT, 1)
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"name_zh": " "}, "name_missing"),
+        ({"name_en": ""}, "name_missing"),
+        ({"match": {"tags_all": ["a", "b"], "tags_none": ["b"]}}, "match"),
+        ({"match": {"tags_any": ["a"], "tags_none": ["a"]}}, "match"),
+        ({"match": {"product_ids": ["x"], "product_ids_none": ["x", "y"]}}, "match"),
+        ({"rule": FREE}, "free_orders"),
+    ],
+)
+async def test_contradictions_are_refused_at_save(
+    stand: Stand, more: dict[str, Any], reason: str
+) -> None:
+    shop = await stand.shop()
+    refusal = await refused(stand, BadPromotion, create(stand, shop.id, **more))
+    assert refusal.params["reason"] == reason
+
+
+@pytest.mark.parametrize("seconds", [0, -1])
+async def test_a_window_that_ends_before_it_starts_is_refused(stand: Stand, seconds: int) -> None:
+    shop = await stand.shop()
+    window = {"starts_at": stand.now, "ends_at": stand.now + timedelta(seconds=seconds)}
+    refusal = await refused(stand, BadPromotion, create(stand, shop.id, **window))
+    assert refusal.params["reason"] == "window"
+    made = await create(stand, shop.id, starts_at=stand.now)
+    again = await refused(stand, BadPromotion, edit(stand, made, 1, ends_at=window["ends_at"]))
+    assert again.params["reason"] == "window"
+
+
+async def test_what_only_looks_like_a_contradiction_is_saved(stand: Stand) -> None:
+    shop = await stand.shop()
+    generous = await stand.shop("generous", allow_free_orders=True)
+    shipped = await stand.shop("shipped", shipping_flat_amount=800)
+    await create(stand, shop.id, match={"tags_any": ["a", "b"], "tags_none": ["b"]})
+    await create(stand, shop.id, rule=FREE, match={"tags_any": ["gift"]})
+    await create(stand, generous.id, rule=FREE)
+    await create(stand, shipped.id, rule=FREE)
+
+
+async def test_an_active_one_may_not_be_edited_into_free_orders(stand: Stand) -> None:
+    shop = await stand.shop()
+    made = await activate(stand, await create(stand, shop.id))
+    refusal = await refused(stand, BadPromotion, edit(stand, made, 2, rule=FREE))
+    assert refusal.params["reason"] == "free_orders"
+
+
+async def test_one_whose_window_is_over_is_not_activated(stand: Stand) -> None:
+    shop = await stand.shop()
+    made = await create(stand, shop.id, ends_at=stand.now)
+    refusal = await refused(stand, BadPromotion, activate(stand, made))
+    assert refusal.params["reason"] == "ended"
+
+
+async def test_states_move_only_as_the_table_says(stand: Stand) -> None:
+    shop = await stand.shop()
+    made = await activate(stand, await create(stand, shop.id))
+    await refused(stand, WrongPromotionStatus, activate(stand, made))
+    await stop(stand, made)
+    await refused(stand, WrongPromotionStatus, stop(stand, made))
+    await refused(stand, WrongPromotionStatus, activate(stand, made))
+    await refused(stand, WrongPromotionStatus, edit(stand, made, 3, name_zh="新"))
+
+
+async def test_an_edit_of_an_older_version_is_refused(stand: Stand) -> None:
+    shop = await stand.shop()
+    made = await create(stand, shop.id)
+    await edit(stand, made, 1, name_zh="新")
+    await refused(stand, VersionMismatch, edit(stand, made, 1, name_zh="更新"))
+
+
+async def test_an_edit_that_lost_the_race_is_refused(stand: Stand) -> None:
+    """The rival commits between our read and our write."""
+    shop = await stand.shop()
+    made = await create(stand, shop.id)
+    await edit(stand, made, 1, name_zh="新")
+
+    async def write(db: Any) -> Any:
+        return await repository.change(db, made, {"name_zh": "旧"})
+
+    assert await stand.database.transact(write) is None
+    [stored] = await _promotions(stand)
+    assert (stored["name_zh"], stored["version"]) == ("新", 2)
+
+
+async def test_communities_must_be_the_shops_own(stand: Stand) -> None:
+    shop, other = await stand.shop(), await stand.shop("lake")
+    wanted = NewCommunity(
+        name="杨梅群", kind=CommunityKind.FAN, access=Access.OPEN, visibility=Visibility.PUBLIC
+    )
+    mine, foreign = [
+        await stand.database.transact(
+            lambda db, at=at: community.create_community(db, at, wanted, now=stand.now)
+        )
+        for at in (shop.id, other.id)
+    ]
+    made = await activate(stand, await create(stand, shop.id, community_ids=(mine.id,)))
+    [priced] = (await live(stand, shop.id)).promotions
+    assert priced.community_ids == {mine.id}
+    await refused(stand, NotFound, create(stand, shop.id, community_ids=(foreign.id,)))
+    await refused(stand, NotFound, edit(stand, made, 2, community_ids=(foreign.id,)))
+
+
+async def test_a_shop_has_so_many_active_promotions_and_no_more(stand: Stand) -> None:
+    shop = await stand.shop()
+    last = await create(stand, shop.id)
+    row = {**last, "status": PromotionStatus.ACTIVE}
+
+    async def fill(db: Any) -> None:
+        many = [{**row, "id": uuid4()} for _ in range(LIVE_MAX - 1)]
+        await db.execute(sa.insert(table(Promotion)), many)
+
+    await stand.database.transact(fill)
+    beyond = await create(stand, shop.id)
+    await activate(stand, last)
+    refusal = await refused(stand, TooManyPromotions, activate(stand, beyond))
+    assert refusal.params == {"promotions_max": LIVE_MAX}
+    assert len((await live(stand, shop.id)).promotions) == LIVE_MAX
