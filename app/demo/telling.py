@@ -34,6 +34,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "第二个团还差 {missing} 人；时钟前进 {seconds} 秒，越过截止时间与宽限",
         "the second group stays {missing} short; {seconds} s pass, deadline and grace with them",
     ),
+    "later": (
+        "时钟再前进 {seconds} 秒：不会有第二次退款",
+        "another {seconds} s pass: nobody is paid back twice",
+    ),
     "refunded": (
         "{who} 收到退款 {refunded}（共 {times} 次）",
         "{who} gets {refunded} back ({times} refund)",

@@ -95,15 +95,10 @@ class Party:
     async def members(self, count: int) -> list[UUID]:
         return [await self.member() for _ in range(count)]
 
-    async def take(
-        self, wish: service.GroupWish, member_id: UUID | None = None, quantity: int = 1
-    ) -> Place:
-        """What placing an order does about its seat."""
-        member = member_id or await self.member()
-        order_id = uuid4()
-
-        async def work(db: AsyncSession) -> Place:
-            offered = await service.offer(
+    async def offer(self, wish: service.GroupWish, quantity: int = 1) -> service.GroupOffer:
+        """What a buyer is shown; it may be stale by the time somebody takes it."""
+        async with self.database.reading() as db:
+            return await service.offer(
                 db,
                 self.shop_id,
                 wish,
@@ -111,14 +106,26 @@ class Party:
                 quantity=quantity,
                 now=self.now,
             )
+
+    async def claim(self, offered: service.GroupOffer, member_id: UUID, quantity: int = 1) -> Place:
+        """What placing an order does about the seat it was offered."""
+        order_id = uuid4()
+
+        async def work(db: AsyncSession) -> Place:
             seat = service.SeatWish(
-                self.shop_id, member, order_id, None, quantity, TTL_SECONDS, GRACE_SECONDS
+                self.shop_id, member_id, order_id, None, quantity, TTL_SECONDS, GRACE_SECONDS
             )
             taken = await service.take_seat(db, offered, seat, now=self.now)
             await service.take_quota(db, offered, quantity)
-            return Place(order_id, member, taken.group_id, taken.expires_at)
+            return Place(order_id, member_id, taken.group_id, taken.expires_at)
 
         return await self.database.transact(work)
+
+    async def take(
+        self, wish: service.GroupWish, member_id: UUID | None = None, quantity: int = 1
+    ) -> Place:
+        member = member_id or await self.member()
+        return await self.claim(await self.offer(wish, quantity), member, quantity)
 
     async def open(
         self, campaign_id: UUID, member_id: UUID | None = None, quantity: int = 1

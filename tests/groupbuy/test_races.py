@@ -30,7 +30,9 @@ async def swarm(work: Sequence[Awaitable[Any]]) -> tuple[list[Any], list[Problem
 async def test_one_last_seat_goes_to_exactly_one(party: Party) -> None:
     leader = await party.opened(await party.campaign(size=2))
     members = await party.members(SWARM)
-    taken, refusals = await swarm([party.join(leader.group_id, m) for m in members])
+    # All were shown the free seat before anybody took it.
+    offered = await party.offer(service.GroupWish(group_id=leader.group_id))
+    taken, refusals = await swarm([party.claim(offered, m) for m in members])
     assert len(taken) == 1
     assert {type(refusal) for refusal in refusals} == {GroupFull}
     assert await party.standing(leader.group_id) == (GroupStatus.OPEN, 2, 1)
@@ -39,7 +41,8 @@ async def test_one_last_seat_goes_to_exactly_one(party: Party) -> None:
 async def test_every_seat_is_taken_and_paid_by_as_many_as_there_are(party: Party) -> None:
     leader = await party.opened(await party.campaign(size=6))
     members = await party.members(SWARM)
-    taken, refusals = await swarm([party.join(leader.group_id, m) for m in members])
+    offered = await party.offer(service.GroupWish(group_id=leader.group_id))
+    taken, refusals = await swarm([party.claim(offered, m) for m in members])
     assert len(taken) == 5
     assert len(refusals) == SWARM - 5
     await swarm([party.pay(place) for place in taken])
@@ -67,7 +70,8 @@ async def test_one_member_on_many_devices_joins_one_of_two_groups(party: Party) 
 async def test_the_quota_is_sold_exactly(party: Party) -> None:
     campaign = await party.campaign(stock_quota=7)
     members = await party.members(SWARM)
-    taken, refusals = await swarm([party.open(campaign, m, 2) for m in members])
+    offered = await party.offer(service.GroupWish(campaign_id=campaign), 2)
+    taken, refusals = await swarm([party.claim(offered, m, 2) for m in members])
     assert len(taken) == 3
     assert {type(refusal) for refusal in refusals} == {QuotaSoldOut}
     assert await party.quota_taken(campaign) == 6

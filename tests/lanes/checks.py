@@ -32,7 +32,8 @@ CHECKS = (
     Check(
         "I1 seats counted",
         """
-        SELECT g.id, g.status, g.taken, g.paid FROM "groups" g LEFT JOIN seats s ON s.group_id = g.id
+        SELECT g.id, g.status, g.taken, g.paid
+        FROM "groups" g LEFT JOIN seats s ON s.group_id = g.id
         GROUP BY g.id, g.status, g.taken, g.paid, g.capacity
         HAVING g.taken <> COUNT(CASE WHEN s.status IN ('reserved', 'paid', 'confirmed') THEN 1 END)
             OR g.paid <> COUNT(CASE WHEN s.status IN ('paid', 'confirmed') THEN 1 END)
@@ -123,8 +124,8 @@ CHECKS = (
         "I3 failure empties the group",
         """
         SELECT s.id, s.status FROM seats s JOIN "groups" g ON g.id = s.group_id
-        WHERE (g.status IN ('failed', 'cancelled') AND s.status IN ('reserved', 'paid', 'confirmed'))
-            OR s.status = 'refund_due'
+        WHERE s.status = 'refund_due' OR (
+            g.status IN ('failed', 'cancelled') AND s.status IN ('reserved', 'paid', 'confirmed'))
         UNION ALL
         SELECT g.id, 'enough had paid' FROM "groups" g JOIN orders o ON o.group_id = g.id
         WHERE g.status = 'failed' AND o.refund_due_reason = 'group_failed'
@@ -222,7 +223,8 @@ CHECKS = (
         """
         SELECT w.id, w.kind, w.times FROM (
             SELECT id, 'order.placed' AS kind, 1 AS times FROM orders
-            UNION ALL SELECT id, 'order.paid', CASE WHEN paid_at IS NULL THEN 0 ELSE 1 END FROM orders
+            UNION ALL SELECT id, 'order.paid',
+                CASE WHEN paid_at IS NULL THEN 0 ELSE 1 END FROM orders
             UNION ALL SELECT id, 'order.confirmed',
                 CASE WHEN confirmed_at IS NULL THEN 0 ELSE 1 END FROM orders
             UNION ALL SELECT id, 'order.expired', 1 FROM orders WHERE status = 'expired'
@@ -276,8 +278,8 @@ CHECKS = (
         LEFT JOIN campaign_prices c ON c.campaign_id = o.campaign_id
             AND c.variant_id = l.variant_id
         GROUP BY o.id, o.goods_amount, o.shipping_amount, o.total_amount, s.shipping_flat_amount
-        HAVING COALESCE(SUM(l.quantity * COALESCE(c.group_amount, v.solo_amount, v.list_amount)), -1)
-                <> o.goods_amount
+        HAVING o.goods_amount <> COALESCE(SUM(
+                l.quantity * COALESCE(c.group_amount, v.solo_amount, v.list_amount)), -1)
             OR SUM(l.payable_amount) <> o.goods_amount
             OR o.shipping_amount <> s.shipping_flat_amount
             OR o.total_amount <> o.goods_amount + s.shipping_flat_amount

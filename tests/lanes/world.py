@@ -38,6 +38,9 @@ from tests.orders.market import ADDRESS, LIST_AMOUNT, SOLO_AMOUNT, Market
 
 GRACE_SECONDS = 1
 SHIPPING_AMOUNT = 600
+SUCCESS, DECLINE, DELAY, DUPLICATE = (
+    f"sandbox_{how}" for how in ("success", "decline", "delay", "duplicate")
+)
 QUIET_SECONDS_MAX = 90
 T = TypeVar("T")
 

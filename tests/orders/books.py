@@ -1,7 +1,6 @@
 """The books of a market, added up again by statements of their own: what must hold at any time."""
 
 import json
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -90,7 +89,7 @@ _CHECKS = {
             OR (g.status IN ('failed', 'cancelled') AND g.taken > 0)""",
     "seats follow orders": """
         SELECT s.order_id, s.status, o.status AS order_status FROM seats s
-        JOIN orders o ON o.id = s.order_id WHERE s.status NOT IN ('refund_due', 'refunded') AND
+        JOIN orders o ON o.id = s.order_id WHERE
             (s.status = 'reserved') <> (o.status = 'placed')
             OR (s.status = 'paid') <> (o.status = 'paid' AND o.confirmed_at IS NULL)
             OR (s.status = 'confirmed') <> (o.confirmed_at IS NOT NULL)
@@ -146,7 +145,8 @@ async def books_balance(database: Database, *, settled: bool = True) -> None:
         for name, statement in checks.items():
             wrong = (await db.execute(sa.text(statement))).all()
             assert not wrong, f"{name}: {wrong}"
-        found = await db.execute(sa.text("SELECT payable_amount, quantity, unit_shares FROM order_lines"))
+        lines = "SELECT payable_amount, quantity, unit_shares FROM order_lines"
+        found = await db.execute(sa.text(lines))
         for payable_amount, quantity, shares in found:
             runs: list[dict[str, int]] = json.loads(shares) if isinstance(shares, str) else shares
             assert sum(run["amount"] * run["units"] for run in runs) == payable_amount
@@ -189,8 +189,3 @@ STATE = (
 async def state_of(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     """All that a refusal must leave as it was."""
     return {name: await all_of(database, name) for name in STATE}
-
-
-def moment(text: str) -> datetime:
-    """A time as answers tell it."""
-    return datetime.fromisoformat(text)

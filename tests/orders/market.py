@@ -1,17 +1,23 @@
 """A market for tests of the line of sale: a shop with one product, a campaign, and buyers."""
 
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import httpx2
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.catalog.models import Shop
 from app.core.ids import new_id
 from app.core.sql import table
 from app.groupbuy.models import Campaign, CampaignPrice, CampaignStatus
+from app.promotions import service as promotions
+from app.promotions.rules import PromotionWish
 from app.worker import Worker
 from tests.catalog.stand import Caller, Stand
+from tests.orders.books import books_balance, state_of
 
 LIST_AMOUNT, SOLO_AMOUNT, GROUP_AMOUNT = 19_900, 15_900, 9_900
 ADDRESS = {
@@ -23,6 +29,19 @@ ADDRESS = {
     "street": "福应街道",
     "detail": "环城南路 1 号",
 }
+
+
+def _rule(off_bp: int) -> dict[str, Any]:
+    return {"kind": "percent_off", "off_bp": off_bp}
+
+
+def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+    """The document of a refusal, which must be this one."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    assert (document["code"], document["status"]) == (code, status), document
+    return document
 
 
 class Market(Stand):
@@ -112,6 +131,46 @@ class Market(Stand):
         found: dict[str, Any] = answer.json()
         return found
 
+    async def percent_off(self, off_bp: int, **more: Any) -> UUID:
+        """An active promotion of the shop."""
+        wish = PromotionWish(
+            name_zh="打折", name_en="off", **{"rule": _rule(off_bp), "match": {}, **more}
+        )
+
+        async def make(db: AsyncSession) -> UUID:
+            made = await promotions.create(db, self.shop_id, wish, now=self.now)
+            await promotions.activate(db, self.shop_id, made["id"], now=self.now)
+            promotion_id: UUID = made["id"]
+            return promotion_id
+
+        return await self.database.transact(make)
+
+    async def refused(self, asked: Awaitable[httpx2.Response], status: int, code: str) -> Any:
+        """The problem of a refusal that has changed nothing."""
+        before = await state_of(self.database)
+        answer = await asked
+        assert await state_of(self.database) == before
+        return problem(answer, status, code)
+
+    async def shop_does(
+        self, operator: Caller, order: dict[str, Any], verb: str, body: dict[str, Any]
+    ) -> httpx2.Response:
+        """An operator's POST about an order."""
+        path = f"/v1/operator/shops/{self.shop_id}/orders/{order['id']}/{verb}"
+        return await operator.post(path, body)
+
+    async def balanced(self, *, settled: bool = True) -> None:
+        await books_balance(self.database, settled=settled)
+
+    async def refund(
+        self, operator: Caller, order: dict[str, Any], reference: str = "R-1", **more: Any
+    ) -> dict[str, Any]:
+        body = {"reason": "damaged", "reference": reference, **more}
+        answer = await self.shop_does(operator, order, "refunds", body)
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
     async def work(self) -> None:
         """Everything the worker would do by now."""
         state = self.application.state
@@ -120,3 +179,15 @@ class Market(Stand):
     async def levels(self) -> tuple[int, int, int]:
         """On hand, reserved, sold of the variant."""
         return await self.stock(self.shop_id, self.variant_id)
+
+    async def open_shipping(self, amount: int) -> None:
+        """From now on every order of the shop carries this shipping."""
+        await self._change_shop(shipping_flat_amount=amount)
+
+    async def allow_free_orders(self) -> None:
+        await self._change_shop(allow_free_orders=True)
+
+    async def _change_shop(self, **values: Any) -> None:
+        shops = table(Shop)
+        change = sa.update(shops).where(shops.c.id == self.shop_id).values(**values)
+        await self.database.transact(lambda db: db.execute(change))
