@@ -18,6 +18,7 @@ from app.groupbuy import service as groupbuy
 from app.groupbuy.events import EVENTS as GROUPBUY_EVENTS
 from app.groupbuy.events import GroupFailed, GroupSucceeded, SeatPaidTooLate
 from app.groupbuy.jobs import JOBS as GROUPBUY_JOBS
+from app.groupbuy.routes import ROUTERS as GROUPBUY_ROUTERS
 from app.identity.jobs import JOBS as IDENTITY_JOBS
 from app.identity.routes import ROUTERS as IDENTITY_ROUTERS
 from app.orders import service as orders
@@ -30,6 +31,7 @@ from app.payments.events import EVENTS as PAYMENT_EVENTS
 from app.payments.events import PaymentCaptured, RefundSucceeded
 from app.payments.gateway import Gateway
 from app.payments.jobs import JOBS as PAYMENT_JOBS
+from app.promotions.routes import ROUTERS as PROMOTION_ROUTERS
 from app.settings import Settings
 
 # True together with the fact or not at all; in this order, which is the order of the locks.
@@ -66,7 +68,9 @@ JOBS: tuple[Job, ...] = (
 ROUTERS: tuple[APIRouter, ...] = (
     *ORDER_ROUTERS,
     *CATALOG_ROUTERS,
+    *GROUPBUY_ROUTERS,
     *COMMUNITY_ROUTERS,
+    *PROMOTION_ROUTERS,
     *IDENTITY_ROUTERS,
     *AUDIT_ROUTERS,
 )

@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.cli.texts import text
 from app.core.clock import SharedTestClock, SystemClock
 from app.core.db import Database
+from app.core.logging import configure_logging
 from app.settings import Settings, settings_or_exit
 from app.wiring import WIRING
 
@@ -24,9 +25,12 @@ T = TypeVar("T")
 def settings_here() -> Settings:
     """The settings of the environment; one line on stderr and exit 2 where they do not hold."""
     try:
-        return settings_or_exit()
+        settings = settings_or_exit()
     except SystemExit as refusal:
         fail(str(refusal.code), code=MISUSED)
+    # Servers and workers choose their own level; a command's output is its outcome.
+    configure_logging("debug" if settings.log_level == "debug" else "warning")
+    return settings
 
 
 def fail(message: str, *, code: int = REFUSED) -> NoReturn:

@@ -96,7 +96,7 @@ _Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 -]{4,22}$")]
 _Detail = Annotated[Line, Field(max_length=400)]
 
 
-class AddressWish(Wish):
+class DeliveryAddressWish(Wish):
     """Where the parcel goes, in China's four levels and a free line."""
 
     model_config = _example(_ADDRESS)
@@ -118,7 +118,7 @@ class OrderWish(QuoteWish):
 
     quote_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,1000}$")]
     address_id: UUID | None = Field(default=None, description="One of the buyer's own addresses.")
-    address: AddressWish | None = None
+    address: DeliveryAddressWish | None = None
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:
@@ -134,7 +134,7 @@ class OrderWish(QuoteWish):
         return self.address_id
 
 
-class AdjustmentShown(Shown):
+class PriceAdjustmentShown(Shown):
     """What one rule took off a line."""
 
     kind: str
@@ -154,10 +154,10 @@ class QuoteLineShown(Shown):
     list_amount: int = Field(description="List price of one unit.")
     price_amount: int = Field(description="Price of one unit before promotions.")
     payable_amount: int = Field(description="For all units, after promotions.")
-    adjustments: list[AdjustmentShown]
+    adjustments: list[PriceAdjustmentShown]
 
 
-class AppliedShown(AdjustmentShown):
+class AppliedShown(PriceAdjustmentShown):
     """A rule that made this price, with its name in both languages where it has one."""
 
     names: dict[str, str]
@@ -209,7 +209,7 @@ class QuoteShown(Shown):
                     list_amount=line.list_amount,
                     price_amount=line.price_amount,
                     payable_amount=line.payable_amount,
-                    adjustments=[AdjustmentShown.model_validate(a) for a in line.adjustments],
+                    adjustments=[PriceAdjustmentShown.model_validate(a) for a in line.adjustments],
                 )
                 for line in quote.lines
             ],
@@ -304,7 +304,7 @@ class OrderBriefShown(Shown):
         return OrderBriefShown(**_own(OrderBriefShown, brief.order), lines=lines)
 
 
-class AddressShown(Shown):
+class DeliveryAddressShown(Shown):
     """Where an order goes."""
 
     recipient: str
@@ -347,17 +347,20 @@ class RefundShown(Shown):
 class OrderShown(OrderBriefShown):
     """An order with all that belongs to it."""
 
-    address: AddressShown | None
+    address: DeliveryAddressShown | None
     payments: list[PaymentShown]
     refunds: list[RefundShown]
 
     @staticmethod
     def whole(view: OrderView) -> "OrderShown":
         """The whole order as its buyer or its shop sees it."""
+        goes_to = dict(view.address) if view.address else None
         return OrderShown(
             **_own(OrderBriefShown, view.order),
             lines=[OrderLineShown.model_validate(dict(line)) for line in view.lines],
-            address=AddressShown.model_validate(dict(view.address)) if view.address else None,
+            address=DeliveryAddressShown.model_validate(dict(view.address))
+            if view.address
+            else None,
             payments=[PaymentShown.model_validate(dict(p)) for p in view.payments],
             refunds=[RefundShown.model_validate(dict(r)) for r in view.refunds],
         )

@@ -119,3 +119,6 @@ def _said(wish: BaseModel) -> dict[str, Any]:
 def _shown(row: sa.RowMapping, response: Response) -> PromotionShown:
     response.headers["ETag"] = etag(row["version"])
     return PromotionShown.model_validate(dict(row))
+
+
+ROUTERS = (router,)

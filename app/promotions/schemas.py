@@ -53,7 +53,10 @@ class GoodsMatch(Wish):
 
 
 class AddPromotion(Wish):
-    """A promotion to be drafted. Without a start it begins, without an end it goes on, at once."""
+    """A promotion to be drafted.
+
+    Without `starts_at` it begins with its activation, without `ends_at` it goes on until stopped.
+    """
 
     model_config = _example(
         name_zh="杨梅季八折",

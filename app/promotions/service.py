@@ -156,8 +156,7 @@ async def edit(
 async def activate(
     db: AsyncSession, shop_id: UUID, promotion_id: UUID, *, now: datetime
 ) -> sa.RowMapping:
-    """Let a draft take part in quotes from its start on; the shop may have changed, so it is
-    checked again."""
+    """Let a draft take part in quotes from its start on; checked again, as the shop may differ."""
     before = await promotion(db, shop_id, promotion_id)
     check_move(before["status"], PromotionStatus.ACTIVE)
     check_not_over(before["ends_at"], now)

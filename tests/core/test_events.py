@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.db import Database
+from app.core.db import Database, commit
 from app.core.events import (
     Event,
     OutboxEvent,
     Wiring,
     event_from_row,
+    flush_events,
     listener_name,
     on,
     record,
@@ -143,6 +144,36 @@ async def test_numbers_have_no_gap_under_concurrency(
     await asyncio.gather(*(database.transact(work) for _ in range(rivals)))
     numbers = [row["sequence"] for row in await stored(database)]
     assert sorted(numbers) == list(range(1, rivals + 1))
+
+
+async def test_a_number_taken_at_the_last_moment_is_run_again(
+    database: Database, clock: FrozenClock, backend: str
+) -> None:
+    """The rival has written the same number and commits while we wait for it."""
+    if backend == "sqlite":
+        pytest.skip("one writer at a time: a number cannot be taken twice")
+    aggregate, attempts = uuid4(), 0
+
+    async def work(db: AsyncSession) -> None:
+        nonlocal attempts
+        attempts += 1
+        await record(db, made(clock, "late", aggregate))
+
+    async with database.writing() as rival:
+        await record(rival, made(clock, "first", aggregate))
+        await flush_events(rival)
+        late = asyncio.create_task(database.transact(work))
+        async with database.reading() as db:
+            waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            for _ in range(300):
+                if (await db.execute(waiting)).scalar_one():
+                    break
+                await asyncio.sleep(0.01)
+        await commit(rival)
+    await late
+    numbers = [(row["sequence"], row["payload"]["name"]) for row in await stored(database)]
+    assert sorted(numbers) == [(1, "first"), (2, "late")]
+    assert attempts == 2
 
 
 async def add_counter(db: AsyncSession, id_: UUID) -> None:

@@ -41,6 +41,15 @@ def test_a_short_secret_is_refused_everywhere(env: str) -> None:
     assert "CANARY" not in told
 
 
+def test_a_refusal_does_not_repeat_its_input() -> None:
+    with pytest.raises(ValidationError) as error:
+        Settings(_env_file=None, token_secret="CANARY")  # type: ignore[call-arg, arg-type]
+    assert "CANARY" not in str(error.value)
+    with pytest.raises(ValidationError) as error:
+        Settings(_env_file=None, token_secret=["CANARY"])  # type: ignore[call-arg, arg-type]
+    assert "CANARY" not in str(error.value)
+
+
 def test_length_is_counted_in_bytes() -> None:
     assert make_settings("sqlite://", token_secret="圈" * 11)
     refused(token_secret="圈" * 10)

@@ -10,10 +10,8 @@ from app.core.db import Database
 from app.core.events import Wiring, on
 from app.groupbuy import service
 from app.groupbuy.events import EVENTS, GroupFailed, SeatPaidTooLate
-from app.groupbuy.routes import ROUTERS
 from app.main import create_app
 from app.settings import Settings
-from app.wiring import ROUTERS as WIRED
 from tests.catalog.stand import Stand
 from tests.fakes import FrozenClock
 from tests.groupbuy.party import Party, check_invariants
@@ -26,9 +24,6 @@ WIRING = Wiring.of(
 @pytest.fixture
 async def application(settings: Settings, clock: FrozenClock) -> AsyncIterator[FastAPI]:
     application = create_app(settings, clock=clock)
-    for router in ROUTERS:
-        if router not in WIRED:
-            application.include_router(router)
     await application.state.database.dispose()
     application.state.database = Database(settings, wiring=WIRING, clock=clock)
     yield application

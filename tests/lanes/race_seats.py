@@ -1,12 +1,11 @@
 """Races for things there are few of: the last seat, the last units, one key, two shelves."""
 
-import asyncio
 import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from tests.lanes.history import IN_FLIGHT, Answer
 from tests.lanes.report import Report, latencies
@@ -76,8 +75,6 @@ async def last_seat(race: Race) -> None:
 
 
 async def _one_seat_left(race: Race, capacity: int) -> tuple[tuple[Stall, Any], list[Buyer]]:
-    from uuid import UUID
-
     stall = await race.world.fair.stall(units=1_000, size=capacity, stock_quota=1_000)
     leader, *others = race.buyers
     order = await leader.bought(stall.basket(open=stall.campaign_id))
@@ -176,9 +173,7 @@ async def reversed_carts(race: Race) -> None:
         shelves = [await race.world.fair.stall(units=40) for _ in range(2)]
         rivals = race.some(TRIES_AT_ONCE)
         baskets = [_both(shelves if n % 2 else shelves[::-1]) for n in range(len(rivals))]
-        wishes = await limited(
-            16, (b.quoted(w) for b, w in zip(rivals, baskets, strict=True))
-        )
+        wishes = await limited(16, (b.quoted(w) for b, w in zip(rivals, baskets, strict=True)))
         answers = await at_once([_placing(b, w) for b, w in zip(rivals, wishes, strict=True)])
         race.report.same(
             f"reversed carts, round {number}",
@@ -212,9 +207,7 @@ async def quota(race: Race) -> None:
     baskets = [(b, stall.basket(1 + n % 2, open=stall.campaign_id)) for n, b in enumerate(openers)]
     wishes = await limited(TRIES_AT_ONCE, (b.quoted(basket) for b, basket in baskets))
     answers = await at_once([_placing(b, w) for b, w in zip(openers, wishes, strict=True)])
-    left = units - sum(
-        a.body["lines"][0]["quantity"] for a in answers if a.status == 201
-    )
+    left = units - sum(a.body["lines"][0]["quantity"] for a in answers if a.status == 201)
     refused = {1 + n % 2 for n, a in enumerate(answers) if a.status != 201}
     race.report.expect(set(tally(answers)) <= {"201", "409 quota_sold_out"}, str(tally(answers)))
     race.report.expect(left >= 0, f"quota exceeded by {-left}")
@@ -222,4 +215,3 @@ async def quota(race: Race) -> None:
         all(q > left for q in refused), f"{left} of the quota left over, refused {refused}"
     )
     race.report.line("  quota", f"{len(openers)} openers on {units} units: {tally(answers)}")
-    await asyncio.sleep(0)

@@ -41,6 +41,9 @@ SHIPPING_AMOUNT = 600
 SUCCESS, DECLINE, DELAY, DUPLICATE = (
     f"sandbox_{how}" for how in ("success", "decline", "delay", "duplicate")
 )
+SUCCESS, DECLINE, DELAY, DUPLICATE = (
+    f"sandbox_{how}" for how in ("success", "decline", "delay", "duplicate")
+)
 QUIET_SECONDS_MAX = 90
 T = TypeVar("T")
 
@@ -190,12 +193,11 @@ class Buyer:
         return order
 
     async def pay(
-        self, order: dict[str, Any], token: str = "sandbox_success", key: str | None = None
+        self, order: dict[str, Any], how: str = SUCCESS, key: str | None = None
     ) -> Answer:
-        """Pay an order."""
-        return await self.post(
-            "pay", f"/v1/orders/{order['id']}/payments", {"token": token}, key=key
-        )
+        """Pay an order, by a token of the sandbox."""
+        path = f"/v1/orders/{order['id']}/payments"
+        return await self.post("pay", path, {"token": how}, key=key)
 
     async def cancel(self, order: dict[str, Any], key: str | None = None) -> Answer:
         """Give an order up."""

@@ -118,7 +118,10 @@ class Market(Stand):
         return await self.place(buyer, group={"join": group_id}, **more)
 
     async def pay(
-        self, buyer: Caller, order: dict[str, Any], token: str = "sandbox_success"
+        self,
+        buyer: Caller,
+        order: dict[str, Any],
+        token: str = "sandbox_success",  # noqa: S107
     ) -> dict[str, Any]:
         answer = await buyer.post(f"/v1/orders/{order['id']}/payments", {"token": token})
         assert answer.status_code == 201, answer.text

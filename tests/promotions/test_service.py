@@ -1,5 +1,6 @@
 """Promotions as a quote reads them, and what saving refuses."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -327,15 +328,33 @@ async def test_communities_must_be_the_shops_own(stand: Stand) -> None:
 async def test_a_shop_has_so_many_active_promotions_and_no_more(stand: Stand) -> None:
     shop = await stand.shop()
     last = await create(stand, shop.id)
-    row = {**last, "status": PromotionStatus.ACTIVE}
-
-    async def fill(db: Any) -> None:
-        many = [{**row, "id": uuid4()} for _ in range(LIVE_MAX - 1)]
-        await db.execute(sa.insert(table(Promotion)), many)
-
-    await stand.database.transact(fill)
+    await _fill(stand, last, LIVE_MAX - 1)
     beyond = await create(stand, shop.id)
     await activate(stand, last)
     refusal = await refused(stand, TooManyPromotions, activate(stand, beyond))
     assert refusal.params == {"promotions_max": LIVE_MAX}
     assert len((await live(stand, shop.id)).promotions) == LIVE_MAX
+
+
+async def test_the_last_place_among_the_active_ones_goes_to_one_of_many_at_once(
+    stand: Stand,
+) -> None:
+    shop = await stand.shop()
+    drafts = [await create(stand, shop.id) for _ in range(8)]
+    await _fill(stand, drafts[0], LIVE_MAX - 1)
+    outcomes = await asyncio.gather(
+        *(activate(stand, draft) for draft in drafts), return_exceptions=True
+    )
+    refusals = [o for o in outcomes if isinstance(o, BaseException)]
+    assert [type(refusal) for refusal in refusals] == [TooManyPromotions] * 7
+    assert sum(p["status"] is PromotionStatus.ACTIVE for p in await _promotions(stand)) == LIVE_MAX
+
+
+async def _fill(stand: Stand, like: Mapping[str, Any], count: int) -> None:
+    """So many active promotions that say the same."""
+    rows = [{**like, "id": uuid4(), "status": PromotionStatus.ACTIVE} for _ in range(count)]
+
+    async def insert(db: Any) -> None:
+        await db.execute(sa.insert(table(Promotion)), rows)
+
+    await stand.database.transact(insert)

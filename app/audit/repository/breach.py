@@ -28,7 +28,7 @@ class Moment:
         return self.now - LATENESS - timedelta(seconds=self.grace_seconds)
 
 
-Query = sa.Select[Any]
+Query = sa.Select[str, str, str, str]
 Invariant = Callable[[Moment], Query]
 
 
@@ -42,7 +42,7 @@ class Of:
 
     def breach(self, wrong: Any, *, found: Any, expected: Any) -> Query:
         """The rows for which `wrong` holds, with what was found and what should be."""
-        broken: Query = (
+        return (
             sa.select(
                 sa.cast(self.shop_id, sa.String).label("shop_id"),
                 sa.cast(self.subject_id, sa.String).label("subject_id"),
@@ -52,7 +52,6 @@ class Of:
             .select_from(self.source)
             .where(wrong)
         )
-        return broken
 
 
 def total(of: sa.Select[Any]) -> Any:

@@ -8,13 +8,16 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match
 
 from app.core.db import is_outage
-from app.core.errors import InternalError, Problem, Unavailable
+from app.core.errors import InternalError, MethodNotAllowed, Problem, Unavailable
 from app.core.http.middleware import Envelope, Shield
 from app.core.http.problem import from_http_exception, from_validation, render
 from app.core.logging import log_failure
 from app.settings import Settings
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 async def _problem(request: Request, refusal: Any) -> Response:
@@ -26,7 +29,23 @@ async def _invalid(request: Request, error: Any) -> Response:
 
 
 async def _framework(request: Request, error: Any) -> Response:
-    return render(from_http_exception(error), request)
+    problem = from_http_exception(error)
+    if isinstance(problem, MethodNotAllowed):
+        problem.headers["Allow"] = ", ".join(_methods_here(request))
+    return render(problem, request)
+
+
+def _methods_here(request: Request) -> list[str]:
+    """Every method of this path; the framework names those of the first route that it fits."""
+    here = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**here, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 async def _database(request: Request, error: Any) -> Response:
@@ -51,7 +70,7 @@ def add_layers(app: FastAPI, settings: Settings) -> None:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_methods=METHODS,
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match"],
             expose_headers=["ETag", "X-Request-ID", "Idempotency-Replayed", "Retry-After"],
             max_age=600,

@@ -1,0 +1,59 @@
+"""What both lanes share: the command line, the last verdict, and ending in good order."""
+
+import argparse
+import asyncio
+import signal
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+
+from tests.lanes import faults
+from tests.lanes.checks import broken_in
+from tests.lanes.report import Report
+from tests.lanes.world import World, backends, say
+
+Run = Callable[[str, str | None], Awaitable[bool]]
+
+
+async def main(run: Run) -> None:
+    """Run a lane on every backend; the exit code is 1 when anything did not hold."""
+    asking = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    asking.add_argument("--seed-fault", choices=sorted(faults.FAULTS))
+    fault = asking.parse_args().seed_fault
+    this = asyncio.current_task()
+    assert this is not None
+    # The children are ended on the way out, so a signal must let the way out happen.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    results = {backend: await _run(run, backend, fault) for backend in backends()}
+    for backend, passed in results.items():
+        say(f"{backend}: {'passed' if passed else 'FAILED'}")
+    sys.exit(0 if all(results.values()) else 1)
+
+
+async def _run(run: Run, backend: str, fault: str | None) -> bool:
+    say(f"-- {backend}")
+    try:
+        return await run(backend, fault)
+    except Exception:  # noqa: BLE001 - the next backend still has its say
+        say(traceback.format_exc())
+        return False
+
+
+async def verdict(made: World, report: Report, fault: str | None) -> None:
+    """Wait for quiet, end the processes, and judge what is there."""
+    await made.quiet()
+    await made.stop()
+    if fault is not None:
+        await faults.seed(made, fault)
+    report.broken(await broken_in(made, settled=fault is None), "at the end")
+    report.expect(not made.net.faults, f"{len(made.net.faults)} x 5xx: {made.net.faults[:3]}")
+    complaints = made.complaints()
+    report.expect(not complaints, f"{len(complaints)} complaints: {complaints[:3]}")
+    if made.backend == "postgresql":
+        # Read after the processes have ended: a backend reports its figures when it leaves.
+        deadlocks = await made.number(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        )
+        report.same("deadlocks", deadlocks, 0)
+        report.line("deadlocks", str(deadlocks))
+    report.table(made.net)

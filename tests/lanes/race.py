@@ -1,0 +1,86 @@
+"""`make race`: many clients on the last of everything, on real servers, judged exactly.
+
+SCALE=ci|full, BACKENDS=sqlite,postgresql. `--seed-fault NAME` runs a short story, breaks the
+database in that one way and goes on: the lane must then fail.
+"""
+
+import asyncio
+import time
+
+from tests.lanes import faults, race_money, race_seats
+from tests.lanes.checks import broken_in
+from tests.lanes.lane import main, verdict
+from tests.lanes.race_seats import SIZES, Race
+from tests.lanes.report import Report
+from tests.lanes.world import World, scale, world
+
+SCENARIOS = (
+    race_seats.last_seat,
+    race_seats.last_units,
+    race_seats.quota,
+    race_seats.one_key_places,
+    race_money.one_key_pays,
+    race_money.pay_against_leave,
+    race_money.all_last_payers,
+    race_seats.reversed_carts,
+)
+SHORT_HOLDS = {"ORDER_TTL_SECONDS": "2", "GROUP_ORDER_TTL_SECONDS": "2"}
+ALL_TIME_SECONDS = 2 * 3_600
+
+
+async def run(backend: str, fault: str | None) -> bool:
+    """All scenarios on one database; True when everything held."""
+    report = Report("race", backend)
+    began_at = time.monotonic()
+    async with world(backend) as made:
+        if fault is not None:
+            await faults.story(made)
+        else:
+            size = SIZES[scale()]
+            race = Race(made, report, size, await made.buyers(size.buyers))
+            await _scenarios(race)
+            await _at_the_last_moment(race)
+            await _with_three_workers(race)
+        report.line("all", f"{time.monotonic() - began_at:.0f} s")
+        await verdict(made, report, fault)
+    return not report.failures
+
+
+async def _scenarios(race: Race) -> None:
+    await race.world.start()
+    for scenario in SCENARIOS:
+        await scenario(race)
+    await _rest(race, "after the swarms")
+    await race.world.stop()
+
+
+async def _at_the_last_moment(race: Race) -> None:
+    await race.world.start(**SHORT_HOLDS)
+    await race_money.last_moment(race)
+    await _rest(race, "after the last moments")
+    await race.world.stop()
+
+
+async def _with_three_workers(race: Race) -> None:
+    await race.world.start()
+    due = await race_money.many_due(race)
+    await race.world.quiet()
+    await race.world.stop()
+    await _pass_time(race.world)
+    await race.world.start(workers=3)
+    await race_money.each_processed_once(race, due)
+
+
+async def _pass_time(made: World) -> None:
+    await made.start(workers=0)
+    await made.advance(ALL_TIME_SECONDS)
+    await made.stop()
+
+
+async def _rest(race: Race, when: str) -> None:
+    await race.world.quiet()
+    race.report.broken(await broken_in(race.world, settled=False), when)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(run))

@@ -1,0 +1,223 @@
+"""Races for money: one key, paying against leaving, last payers, last moments, the workers."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from tests.lanes.checks import ident
+from tests.lanes.history import Answer
+from tests.lanes.race_seats import TRIES_AT_ONCE, Race, one_effect
+from tests.lanes.world import Buyer, Stall, at_once, limited
+
+Work = Callable[[], Awaitable[Answer]]
+
+
+def later(seconds: float, work: Work) -> Work:
+    """The same, after a pause."""
+
+    async def paused() -> Answer:
+        await asyncio.sleep(max(0.0, seconds))
+        return await work()
+
+    return paused
+
+
+async def one_key_pays(race: Race) -> None:
+    """64 uses of one key at once: one capture, one payment, one charge in the provider's books."""
+    stall = await race.world.fair.stall(units=1_000)
+    totals: Counter[str] = Counter()
+    for number, buyer in enumerate(race.some(race.size.rounds)):
+        order, key = await buyer.placed(stall.basket()), uuid4().hex
+        how = ("sandbox_success", "sandbox_duplicate")[number % 2]
+        answers = await at_once([_paying(buyer, order, how, key)] * TRIES_AT_ONCE)
+        again = await buyer.pay(order, how, key)
+        totals.update(one_effect(race, answers, again))
+        (books,) = await race.world.rows(
+            "SELECT COUNT(*) AS payments, (SELECT COUNT(*) FROM sandbox_entries e"
+            " WHERE e.kind = 'charge' AND e.payment_id IN"
+            " (SELECT id FROM payments WHERE order_id = :id)) AS charges"
+            " FROM payments WHERE order_id = :id AND state = 'captured'",
+            id=UUID(order["id"]),
+        )
+        race.report.same("payments and charges of one key", tuple(books.values()), (1, 1))
+    race.report.line("4 one key, pay", f"{race.size.rounds} rounds x 64: {dict(totals)}")
+
+
+def _paying(buyer: Buyer, order: dict[str, Any], how: str, key: str | None = None) -> Work:
+    return lambda: buyer.pay(order, how, key)
+
+
+async def _two_of_three(race: Race, stall: Stall) -> tuple[list[Buyer], list[dict[str, Any]]]:
+    """A group of three: two have paid, the third holds its seat."""
+    three = race.some(3)
+    orders = [await three[0].bought(stall.basket(open=stall.campaign_id))]
+    orders.append(await three[1].bought(stall.basket(join=orders[0]["group_id"])))
+    orders.append(await three[2].placed(stall.basket(join=orders[0]["group_id"])))
+    return three, orders
+
+
+async def pay_against_leave(race: Race) -> None:
+    """One pays while one leaves, the same member or another: every outcome is consistent."""
+    outcomes: Counter[str] = Counter()
+    for number in range(race.size.rounds * 2):
+        stall = await race.world.fair.stall(units=100, size=3, stock_quota=50)
+        three, orders = await _two_of_three(race, stall)
+        leaver = 2 if number % 2 else random.choice((0, 1))
+        how = random.choice(("sandbox_success", "sandbox_success", "sandbox_duplicate"))
+        pause = random.choice((0.0, random.uniform(-0.02, 0.02)))
+        paid, left = await at_once(
+            [
+                later(pause, _paying(three[2], orders[2], how)),
+                later(-pause, lambda b=three[leaver], o=orders[leaver]: b.cancel(o)),
+            ]
+        )
+        await race.world.quiet()
+        group = await _group(race, orders[0]["group_id"])
+        told = f"pay {_told(paid)}, leave {_told(left)}: group {group['status']}"
+        outcomes[f"{'same' if leaver == 2 else 'other'} member: {told}"] += 1
+        race.report.expect(
+            _is_consistent(group, paid, left, same=leaver == 2), f"pay against leave: {told}"
+        )
+        await _money_follows(race, orders, told)
+    for outcome, times in sorted(outcomes.items()):
+        race.report.line("5 pay against leave", f"{times} x {outcome}")
+
+
+def _told(answer: Answer) -> str:
+    if answer.status == 201:
+        return str(answer.body["payment"]["state"])
+    return answer.code or str(answer.body["status"])
+
+
+def _is_consistent(group: dict[str, Any], paid: Answer, left: Answer, *, same: bool) -> bool:
+    """Either the group succeeded and nobody left, or somebody left and it goes on without."""
+    if group["status"] == "succeeded":
+        return (group["paid"], left.status, paid.status) == (3, 409, 201)
+    if left.status != 200 or group["status"] != "open":
+        return False
+    # Whoever left alone left two who paid: the one who raced to pay, or the two who had before.
+    return bool(group["paid"] == 2 and (same or paid.status == 201))
+
+
+async def _group(race: Race, group_id: str) -> dict[str, Any]:
+    (row,) = await race.world.rows('SELECT * FROM "groups" WHERE id = :id', id=UUID(group_id))
+    return row
+
+
+async def _money_follows(race: Race, orders: list[dict[str, Any]], told: str) -> None:
+    """The provider holds the whole price of each paid order and nothing of any other."""
+    for order in orders:
+        (row,) = await race.world.rows(
+            "SELECT o.status, o.total_amount, (SELECT COALESCE(SUM(CASE e.kind WHEN 'charge' THEN"
+            " e.amount WHEN 'refund' THEN -e.amount ELSE 0 END), 0) FROM sandbox_entries e"
+            " JOIN payments p ON p.id = e.payment_id WHERE p.order_id = o.id) AS held,"
+            " (SELECT COUNT(*) FROM refunds r WHERE r.order_id = o.id) AS refunds"
+            " FROM orders o WHERE o.id = :id",
+            id=UUID(order["id"]),
+        )
+        wanted = row["total_amount"] if row["status"] == "paid" else 0
+        race.report.same(f"money of a {row['status']} order ({told})", int(row["held"]), wanted)
+        race.report.expect(row["refunds"] <= 1, f"{row['refunds']} refunds of one order ({told})")
+
+
+async def all_last_payers(race: Race) -> None:
+    """The last four of a group of five pay at once: it succeeds, and exactly once."""
+    for _ in range(race.size.rounds):
+        stall = await race.world.fair.stall(units=5, size=5)
+        leader, *others = race.some(5)
+        first = await leader.bought(stall.basket(open=stall.campaign_id))
+        orders = [await b.placed(stall.basket(join=first["group_id"])) for b in others]
+        pairs = zip(others, orders, strict=True)
+        answers = await at_once([_paying(b, o, "sandbox_success") for b, o in pairs])
+        race.report.same("last payers", [_told(a) for a in answers], ["captured"] * 4)
+        group = await _group(race, first["group_id"])
+        race.report.same("their group", (group["status"], group["paid"]), ("succeeded", 5))
+        times = await race.world.number(
+            "SELECT COUNT(*) FROM outbox_events WHERE aggregate_id = :id"
+            " AND kind = 'group.succeeded'",
+            id=UUID(first["group_id"]),
+        )
+        race.report.same("times that a group has succeeded", times, 1)
+        stock = await race.world.fair.stock(stall.shop_id, stall.variant_id)
+        race.report.same("stock of a group of five", stock, (5, 0, 5))
+    race.report.line("6 all last payers", f"{race.size.rounds} groups of five, each succeeded once")
+
+
+async def last_moment(race: Race) -> None:
+    """Pay at the moment the hold ends, while others wait for the units: paid, or refunded."""
+    outcomes: Counter[str] = Counter()
+    at_a_time = 30
+    for number in range(race.size.late_payers // at_a_time):
+        stall = await race.world.fair.stall(units=at_a_time, size=2)
+        everybody = race.some(2 * at_a_time)
+        alone = number % 2 == 0
+        basket = stall.basket() if alone else stall.basket(open=stall.campaign_id)
+        payers, waiting = everybody[:at_a_time], everybody[at_a_time:]
+        orders = await limited(10, (b.placed(basket) for b in payers))
+        wishes = await limited(10, (b.quoted(stall.basket()) for b in waiting))
+        ends_at = [datetime.fromisoformat(o["expires_at"]) for o in orders]
+        works = [
+            later(await _until(race, end), _paying(b, o, "sandbox_success"))
+            for b, o, end in zip(payers, orders, ends_at, strict=True)
+        ]
+        works += [
+            later(await _until(race, end), lambda b=b, w=w: b.place(w))
+            for b, w, end in zip(waiting, wishes, ends_at, strict=True)
+        ]
+        answers = await at_once(works)
+        await race.world.quiet()
+        for order, answer in zip(orders, answers, strict=False):
+            (row,) = await race.world.rows(
+                "SELECT status FROM orders WHERE id = :id", id=UUID(order["id"])
+            )
+            outcomes[f"pay {_told(answer)}: order {row['status']}"] += 1
+        await _money_follows(race, orders, "last moment")
+    for outcome, times in sorted(outcomes.items()):
+        race.report.line("7 last moment", f"{times} x {outcome}")
+
+
+async def _until(race: Race, moment: datetime) -> float:
+    """Seconds until a moment of the service, give or take 50 ms."""
+    return (moment - await race.world.now()).total_seconds() + random.uniform(-0.05, 0.05)
+
+
+async def many_due(race: Race) -> list[str]:
+    """Groups with two of three paid and orders nobody paid, all waiting for their time to pass."""
+    stall = await race.world.fair.stall(units=10_000, size=3, group_seconds=600)
+    people = iter(race.buyers)
+
+    async def one(pair: tuple[Buyer, Buyer]) -> list[str]:
+        first = await pair[0].bought(stall.basket(open=stall.campaign_id))
+        await pair[1].bought(stall.basket(join=first["group_id"]))
+        unpaid = await pair[0].placed(stall.basket(2))
+        return [first["group_id"], unpaid["id"]]
+
+    pairs = [(next(people), next(people)) for _ in range(race.size.due)]
+    return [due for found in await limited(8, (one(p) for p in pairs)) for due in found]
+
+
+async def each_processed_once(race: Race, due: list[str]) -> None:
+    """After three workers: each group failed once, each order expired once, each refund once."""
+    seconds = await race.world.quiet()
+    rows = await race.world.rows("SELECT aggregate_id, kind FROM outbox_events")
+    facts = Counter((ident(r["aggregate_id"]), r["kind"]) for r in rows)
+    for number, told in enumerate(due):
+        kind = "order.expired" if number % 2 else "group.failed"
+        race.report.same(f"times of {kind}", facts[ident(told), kind], 1)
+    groups = ", ".join(f"'{g}'" for g in due[::2])
+    refunds = await race.world.rows(
+        "SELECT r.order_id FROM refunds r JOIN orders o ON o.id = r.order_id"
+        f" WHERE r.state = 'succeeded' AND o.group_id IN ({_ids(race, groups)})"
+    )
+    race.report.same("refunds of due groups", len(refunds), len(due))
+    race.report.same("orders refunded", len({r["order_id"] for r in refunds}), len(due))
+    figures = f"{len(due) // 2} groups, {len(due) // 2} orders, {len(refunds)} refunds, each once"
+    race.report.line("9 three workers", f"{figures}, in {seconds:.1f} s")
+
+
+def _ids(race: Race, quoted: str) -> str:
+    return quoted.replace("-", "") if race.world.backend == "sqlite" else quoted
