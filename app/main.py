@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.core import system
 from app.core.clock import Clock, SharedTestClock, SystemClock
 from app.core.db import Database
+from app.core.http.docs import add_docs
 from app.core.http.limits import RateLimits
 from app.core.http.openapi import describe
 from app.core.http.shell import add_layers, add_rendering
@@ -52,7 +53,7 @@ def create_app(
         lifespan=_lifespan,
         generate_unique_id_function=operation_id,
         separate_input_output_schemas=False,
-        docs_url="/docs" if settings.docs_public else None,
+        docs_url=None,
         openapi_url="/openapi.json" if settings.docs_public else None,
         redoc_url=None,
         # A path is spelt one way; a redirect would trust the Host header for its target.
@@ -80,6 +81,8 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     for router in ROUTERS:
         app.include_router(router)
     app.include_router(system.router)
+    if settings.docs_public:
+        add_docs(app)
     if settings.app_env == "test":
         app.include_router(system.test_router)
 

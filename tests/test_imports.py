@@ -6,6 +6,7 @@ The accident these prevent: features that grow into one knot, where nothing can 
 import tomllib
 from collections.abc import Iterator
 from copy import deepcopy
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def layers() -> list[list[str]]:
 def test_an_import_upwards_is_caught_at_every_layer(graph: grimp.ImportGraph) -> None:
     contract = options()["contracts"][0]
     rows = layers()
-    for above, below in zip(rows, rows[1:], strict=False):
+    for above, below in pairwise(rows):
         for upper in above:
             for lower in below:
                 assert not holds(contract, with_import(graph, lower, upper)), (lower, upper)

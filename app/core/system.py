@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from app.core.clock import advance_test_clock
 from app.core.db import Db, database_of, ping
@@ -35,6 +35,8 @@ class Readiness(Health):
 
 class Advance(Wish):
     """How far to move the test clock forward."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"seconds": 3_600}]})
 
     seconds: Annotated[int, Field(strict=True, ge=1, le=366 * 86_400)]
 

@@ -49,14 +49,25 @@ async def order(db: AsyncSession, order_id: UUID) -> sa.RowMapping | None:
 async def order_of_member(
     db: AsyncSession, member_id: UUID, order_id: UUID
 ) -> sa.RowMapping | None:
-    """One order of this buyer, whole."""
-    statement = sa.select(_orders).where(_orders.c.id == order_id, _orders.c.member_id == member_id)
+    """One order of this buyer."""
+    statement = sa.select(*_BRIEF).where(_orders.c.id == order_id, _orders.c.member_id == member_id)
     return await first_row(db, statement)
 
 
 async def order_of_shop(db: AsyncSession, shop_id: UUID, order_id: UUID) -> sa.RowMapping | None:
-    """One order of this shop, whole."""
-    statement = sa.select(_orders).where(_orders.c.id == order_id, _orders.c.shop_id == shop_id)
+    """One order of this shop."""
+    statement = sa.select(*_BRIEF).where(_orders.c.id == order_id, _orders.c.shop_id == shop_id)
+    return await first_row(db, statement)
+
+
+async def order_with_address(db: AsyncSession, which: dict[str, Any]) -> sa.RowMapping | None:
+    """One order with where it goes; no recipient once the buyer's personal data was erased."""
+    goes_to = [c for c in _addresses.c if c.name != "order_id"]
+    statement = (
+        sa.select(*_BRIEF, *goes_to)
+        .outerjoin(_addresses, _addresses.c.order_id == _orders.c.id)
+        .where(*(_orders.c[k] == v for k, v in which.items()))
+    )
     return await first_row(db, statement)
 
 
@@ -69,11 +80,6 @@ async def lines_of(db: AsyncSession, order_ids: Sequence[UUID]) -> Sequence[sa.R
         .order_by(_lines.c.order_id, _lines.c.position)
     )
     return await all_rows(db, statement)
-
-
-async def address_of(db: AsyncSession, order_id: UUID) -> sa.RowMapping | None:
-    """Where an order goes; `None` once the buyer's personal data was erased."""
-    return await first_row(db, sa.select(_addresses).where(_addresses.c.order_id == order_id))
 
 
 async def list_of(
@@ -201,7 +207,7 @@ async def move_fulfilment(
             _orders.c.fulfilment == origin,
         )
         .values(fulfilment=target, **values)
-        .returning(_orders)
+        .returning(*_BRIEF)
     )
     return await first_row(db, statement)
 

@@ -1,5 +1,6 @@
 """The line of sale over HTTP: quote, place, pay, cancel, receive; and the shop's side of it."""
 
+from functools import partial
 from typing import Annotated, cast
 from uuid import UUID
 
@@ -64,11 +65,11 @@ WritesOrders = Annotated[Principal, Depends(may(Right.ORDERS_WRITE))]
 Refunds = Annotated[Principal, Depends(may(Right.REFUNDS_WRITE))]
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
-def _tokens(request: Request) -> Tokens:
+async def _tokens(request: Request) -> Tokens:
     return cast("Tokens", request.app.state.tokens)
 
 
@@ -76,8 +77,10 @@ Config = Annotated[Settings, Depends(_settings)]
 Sealer = Annotated[Tokens, Depends(_tokens)]
 
 
-def _doors(request: Request, outside: GoOutside, settings: Config) -> Doors:
-    return Doors(request.app.state.gateways, settings.gateway, attempt_of(request), outside)
+async def _doors(request: Request, outside: GoOutside, settings: Config) -> Doors:
+    # Asked for late: a request without a key is refused before it has an attempt.
+    attempt = partial(attempt_of, request)
+    return Doors(request.app.state.gateways, settings.gateway, attempt, outside)
 
 
 World = Annotated[Doors, Depends(_doors)]
@@ -121,8 +124,9 @@ async def place(
 ) -> OrderShown:
     """Place an order on a quote: stock, and in a group the seat, are held until it expires."""
     placing = PlaceWish(wish.basket(), wish.quote_id, wish.goes_to())
-    order_id = await service.place(db, buyer.id, placing, settings=settings, tokens=tokens, now=now)
-    return OrderShown.whole(await service.order_of_member(db, buyer.id, order_id))
+    return OrderShown.whole(
+        await service.place(db, buyer.id, placing, settings=settings, tokens=tokens, now=now)
+    )
 
 
 @router.get("/v1/orders", responses=problems(*_SIGNED))
@@ -153,7 +157,7 @@ async def pay(
     order_id: UUID, wish: PaymentWish, buyer: SignedIn, db: Db, now: Now, world: World
 ) -> PaymentAnswer:
     """Pay an order; `state` of the payment says what became of it."""
-    paying = PayWish(world.gateway, wish.token, world.attempt)
+    paying = PayWish(world.gateway, wish.token, world.attempt())
     payment_id = await service.pay(db, buyer.id, order_id, paying, doors=world, now=now)
     view = await service.order_of_member(db, buyer.id, order_id)
     made = next(p for p in view.payments if p["id"] == payment_id)

@@ -28,7 +28,8 @@ class RefundStatus(StrEnum):
     FAILED = "failed"
 
 
-LIVE_STATES = (PaymentState.CREATED, PaymentState.PENDING, PaymentState.CAPTURED)
+UNSETTLED_STATES = (PaymentState.CREATED, PaymentState.PENDING)
+LIVE_STATES = (*UNSETTLED_STATES, PaymentState.CAPTURED)
 _LIVE = sa.text("state IN ('created', 'pending', 'captured')")
 _UNSETTLED = sa.text("state IN ('created', 'pending')")
 

@@ -9,12 +9,19 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.sql import all_rows, changed, first_row, table, upsert
-from app.payments.models import LIVE_STATES, Payment, PaymentState, Refund, RefundStatus
+from app.payments.gateway import Charge
+from app.payments.models import (
+    LIVE_STATES,
+    UNSETTLED_STATES,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundStatus,
+)
 from app.payments.rules import may_come_from
 
 _payments = table(Payment)
 _refunds = table(Refund)
-_UNSETTLED = (PaymentState.CREATED, PaymentState.PENDING)
 
 
 async def add_payment(db: AsyncSession, values: dict[str, Any]) -> bool:
@@ -65,12 +72,22 @@ async def payments_of_order(db: AsyncSession, order_id: UUID) -> Sequence[sa.Row
 
 
 async def move_payment(
-    db: AsyncSession, payment_id: UUID, target: PaymentState, values: dict[str, Any]
+    db: AsyncSession,
+    charge: Charge,
+    origins: Sequence[PaymentState],
+    target: PaymentState,
+    values: dict[str, Any],
 ) -> sa.RowMapping | None:
-    """Move a payment if its state allows; `None` when it is there already or may not go there."""
+    """Move a payment of this very amount if its state is among the origins and allows it."""
+    allowed = [state for state in may_come_from(target) if state in origins]
     statement = (
         sa.update(_payments)
-        .where(_payments.c.id == payment_id, _payments.c.state.in_(may_come_from(target)))
+        .where(
+            _payments.c.id == charge.payment_id,
+            _payments.c.state.in_(allowed),
+            _payments.c.amount == charge.amount,
+            _payments.c.currency == charge.currency,
+        )
         .values(state=target, **values)
         .returning(_payments)
     )
@@ -83,7 +100,7 @@ async def claim_unsettled(
     """Payments whose end we should ask for now; the next question about each is put off first."""
     due = (
         sa.select(_payments.c.id)
-        .where(_payments.c.state.in_(_UNSETTLED), _payments.c.ask_after <= now)
+        .where(_payments.c.state.in_(UNSETTLED_STATES), _payments.c.ask_after <= now)
         .order_by(_payments.c.ask_after)
         .limit(rows_max)
         .with_for_update(skip_locked=True)

@@ -19,7 +19,7 @@ from app.payments.errors import (
 )
 from app.payments.events import PaymentCaptured, PaymentDeclined, RefundFailed, RefundSucceeded
 from app.payments.gateway import Charge, ChargeState, ChargeWish, GatewayRefund, RefundState
-from app.payments.models import LIVE_STATES, PaymentState, RefundStatus
+from app.payments.models import LIVE_STATES, UNSETTLED_STATES, PaymentState, RefundStatus
 from app.payments.rules import STATE_OF_CHARGE
 
 # A payment whose call never came back is asked about after this long, then ever more rarely.
@@ -113,28 +113,35 @@ async def record_charge(db: AsyncSession, charge: Charge, *, now: datetime) -> N
     one of a payment believed dead whose order has another by now: it is kept with its reason for
     a person to look at.
     """
+    moved = await _moved(db, charge, UNSETTLED_STATES, now)
+    if moved is None and await _is_believed(db, charge, now):
+        moved = await _moved(db, charge, tuple(PaymentState), now)
+    if moved is not None:
+        await _announce(db, moved, charge, now)
+
+
+async def _moved(
+    db: AsyncSession, charge: Charge, origins: Sequence[PaymentState], now: datetime
+) -> sa.RowMapping | None:
     target = STATE_OF_CHARGE[charge.state]
+    values = {
+        "reference": charge.reference,
+        "reason": charge.reason,
+        "captured_at": charge.at if target is PaymentState.CAPTURED else None,
+        "ask_after": now + ASK_AGAIN_AFTER,
+    }
+    return await repository.move_payment(db, charge, origins, target, values)
+
+
+async def _is_believed(db: AsyncSession, charge: Charge, now: datetime) -> bool:
     asked = await repository.payment(db, charge.payment_id)
     if asked is None:
         raise LookupError("the provider speaks of a payment that was never made")
     doubt = await _doubt(db, asked, charge)
-    if doubt is not None:
-        again = now + timedelta(hours=1)
-        await repository.quarantine(db, charge.payment_id, doubt, again)
-        return
-    moved = await repository.move_payment(
-        db,
-        charge.payment_id,
-        target,
-        {
-            "reference": charge.reference,
-            "reason": charge.reason,
-            "captured_at": charge.at if target is PaymentState.CAPTURED else None,
-            "ask_after": now + ASK_AGAIN_AFTER,
-        },
-    )
-    if moved is not None:
-        await _announce(db, moved, charge, now)
+    if doubt is None:
+        return True
+    await repository.quarantine(db, charge.payment_id, doubt, now + timedelta(hours=1))
+    return False
 
 
 async def _doubt(db: AsyncSession, asked: sa.RowMapping, charge: Charge) -> str | None:

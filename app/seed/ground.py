@@ -43,7 +43,7 @@ from app.seed.planting import Ground, Planting, read_all
 SLUG = "bayberry-hill"
 COMMUNITY = "杨梅山好物群"
 FINANCE_COMMUNITY = "理财读书会"
-HISTORY = timedelta(days=31)
+HISTORY = timedelta(days=30)
 GROUP_SECONDS = 3_600
 # A third agrees to be named beside a group.
 NAMED_EVERY = 3

@@ -25,6 +25,8 @@ DAYS = 30
 ORDERS_A_DAY = 3
 GROUP_EVERY_DAYS = 6
 SHIPPED_AFTER = timedelta(hours=20)
+# The last day's parcels are left for the operator to ship.
+PACKED_WITHIN = timedelta(days=2)
 RECEIVED_AFTER = timedelta(days=3)
 JOINED_AFTER = timedelta(minutes=9)
 QUOTE_TTL_SECONDS = 600
@@ -52,10 +54,10 @@ class Purchase:
     partners: tuple[UUID, ...] = ()
 
 
-def plan(ground: Ground) -> Iterator[Purchase]:
+def plan(ground: Ground, days: int = DAYS) -> Iterator[Purchase]:
     """The purchases of the month, oldest first; the same for the same shop."""
     dice = random.Random(_DICE)
-    for number in range(DAYS):
+    for number in range(days):
         day = ground.opened_at + timedelta(days=number)
         # Nine in the morning to nine in the evening, in the shop's time zone.
         hours = sorted(dice.randrange(60, 780) for _ in range(ORDERS_A_DAY))
@@ -76,7 +78,7 @@ def _lines(dice: random.Random, ground: Ground) -> tuple[Wanted, ...]:
     return tuple(Wanted(ground.variant_ids[a.sku], dice.choice((1, 1, 2))) for a in picked)
 
 
-async def live_through(planting: Planting, ground: Ground) -> tuple[int, int]:
+async def live_through(planting: Planting, ground: Ground, days: int) -> tuple[int, int]:
     """Make the purchases that are not there yet; how many orders there are, and how many new."""
     async with planting.database.reading() as db:
         rows: list[OrderBrief] = await read_all(
@@ -87,7 +89,7 @@ async def live_through(planting: Planting, ground: Ground) -> tuple[int, int]:
     known = {(row.order["member_id"], row.order["placed_at"]) for row in rows}
     shopper = Shopper(planting, ground)
     added = 0
-    for purchase in plan(ground):
+    for purchase in plan(ground, days):
         if (purchase.member_id, purchase.at) not in known:
             added += await _make(shopper, purchase)
     return len(rows) + added, added
@@ -173,7 +175,9 @@ class Shopper:
         quote_id = orders.seal(tokens, basket, priced, member_id, expires_at)
         wish = PlaceWish(basket, quote_id, _ADDRESS)
         settings = self.planting.settings
-        return await orders.place(db, member_id, wish, settings=settings, tokens=tokens, now=at)
+        made = await orders.place(db, member_id, wish, settings=settings, tokens=tokens, now=at)
+        order_id: UUID = made.order["id"]
+        return order_id
 
     async def _fulfil(
         self, db: AsyncSession, member_id: UUID, order_id: UUID, at: datetime
@@ -198,7 +202,7 @@ class Shopper:
 
     async def _send(self, db: AsyncSession, member_id: UUID, order_id: UUID, at: datetime) -> None:
         now = self.planting.now
-        if at + SHIPPED_AFTER > now:
+        if at + PACKED_WITHIN > now:
             return
         await orders.ship(
             db,

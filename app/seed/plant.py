@@ -15,7 +15,7 @@ from app.groupbuy.service import GroupWish, pages
 from app.identity.adapters.passwords import Passwords
 from app.seed import ground as grounds
 from app.seed.goods import BAYBERRIES, GROUP_SIZE
-from app.seed.history import Purchase, Shopper, join_all, live_through
+from app.seed.history import DAYS, Purchase, Shopper, join_all, live_through
 from app.seed.planting import Ground, Planting
 from app.settings import Settings
 from app.wiring import WIRING
@@ -50,7 +50,7 @@ class Seeded:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-async def plant(database: Database, settings: Settings) -> Seeded:
+async def plant(database: Database, settings: Settings, *, days: int = DAYS) -> Seeded:
     """Make what is not there yet; a second run finds everything and changes nothing.
 
     Only the waiting group is opened anew once its time has run out.
@@ -64,7 +64,7 @@ async def plant(database: Database, settings: Settings) -> Seeded:
     if ground is None:
         password_hash = await Passwords().hash(OPERATOR_PASSWORD)
         ground = await grounds.make(planting, password_hash, OPERATOR_EMAIL)
-    orders, added = await live_through(planting, ground)
+    orders, added = await live_through(planting, ground, days)
     group_id, deadline_at, opened = await _waiting_group(planting, ground)
     if added or opened:
         await _hear_all(database)

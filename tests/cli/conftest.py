@@ -1,20 +1,21 @@
 """The command line in this process, away from this checkout's settings, on databases of its own."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
 from app.cli.commands import cli
-from app.core.clock import SystemClock
+from app.cli.shared import run_on_database
 from app.core.db import Database
 from app.settings import Settings
-from app.wiring import WIRING
-from tests.conftest import TOKEN_SECRET, own_postgresql
+from tests.conftest import own_postgresql
 
+T = TypeVar("T")
 Quanpu = Callable[..., Result]
 OWN_SETTINGS = tuple(name.upper() for name in Settings.model_fields)
 
@@ -53,10 +54,7 @@ async def empty_url(backend: str, tmp_path: Path) -> AsyncIterator[str]:
         yield url
 
 
-@pytest.fixture
-async def opened(empty_url: str) -> AsyncIterator[Database]:
-    """A look into the database that the commands worked on."""
-    settings = Settings(_env_file=None, database_url=empty_url, token_secret=TOKEN_SECRET)  # type: ignore[call-arg,arg-type]
-    database = Database(settings, wiring=WIRING, clock=SystemClock())
-    yield database
-    await database.dispose()
+def look_into(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
+    """What a test sees in the database that a command worked on."""
+    settings = Settings(_env_file=None, database_url=url)  # type: ignore[call-arg,arg-type]
+    return run_on_database(settings, work)

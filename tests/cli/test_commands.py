@@ -14,7 +14,7 @@ from app.demo.telling import TEXTS as STORY_TEXTS
 from app.identity.adapters.passwords import Passwords
 from app.identity.models import OperatorLogin
 from app.identity.repository import operators
-from tests.cli.conftest import Quanpu
+from tests.cli.conftest import Quanpu, look_into
 from tests.conftest import rows_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,30 +79,28 @@ def test_a_database_without_tables_asks_for_migrate(quanpu: Quanpu, empty_url: s
     assert result.stderr.strip() == text("not_migrated", "en")
 
 
-def test_operator_create_keeps_the_password_hashed(
-    quanpu: Quanpu, empty_url: str, opened: Database
-) -> None:
+def test_operator_create_keeps_the_password_hashed(quanpu: Quanpu, empty_url: str) -> None:
     quanpu("migrate", DATABASE_URL=empty_url)
     words = ("operator", "create", "--email", "Ada@Quanpu.example", "--admin", "--json")
     environment = {"DATABASE_URL": empty_url, "QUANPU_OPERATOR_PASSWORD": "quiet lake at dawn"}
     made = quanpu(*words, **environment)
     assert made.exit_code == 0, made.stderr
 
-    async def look() -> tuple[dict[str, int], str]:
-        async with opened.reading() as db:
+    async def look(database: Database) -> tuple[dict[str, int], str]:
+        async with database.reading() as db:
             login = await operators.login_by_email(db, "ada@quanpu.example")
         assert login is not None
         assert str(login["operator_id"]) == json.loads(made.stdout)["operator_id"]
-        return await rows_in(opened), login["password_hash"]
+        return await rows_in(database), login["password_hash"]
 
-    before, password_hash = asyncio.run(look())
+    before, password_hash = look_into(empty_url, look)
     assert before[OperatorLogin.__tablename__] == 1
     fits = asyncio.run(Passwords().verify("quiet lake at dawn", password_hash)).fits
     assert fits
 
     again = quanpu(*words, **environment)
     assert (again.exit_code, again.stderr.strip()) == (1, text("operator_exists", "en"))
-    assert asyncio.run(look())[0] == before, "a refusal writes nothing"
+    assert look_into(empty_url, look)[0] == before, "a refusal writes nothing"
 
 
 @pytest.mark.parametrize(

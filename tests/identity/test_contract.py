@@ -17,7 +17,7 @@ SHAPES = [
     for _, shape in inspect.getmembers(module, inspect.isclass)
     if issubclass(shape, BaseModel) and shape.__module__ == module.__name__
 ]
-WITHOUT_EXAMPLE = {"Change", "ApiKeyShown", "AddressesShown", "PasswordForm", "ShopRoleShown"}
+WITHOUT_EXAMPLE = {"Change", "ApiKeyShown", "AddressesShown", "ShopRoleShown"}
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: s.__name__)

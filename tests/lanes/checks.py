@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tests.lanes.history import PASSING, History, Told
+from tests.lanes.history import History, Told
 from tests.lanes.world import GRACE_SECONDS, World, typed
 
 Found = dict[str, list[Any]]
@@ -436,17 +436,19 @@ def _answers(history: History, kept: dict[str, dict[str, Any]]) -> list[Any]:
     first: dict[str, Told] = {}
     bad: list[Any] = []
     for told in history.definite():
+        if not told.answer.is_kept:
+            continue
         known = first.setdefault(told.scope, told)
         if (known.answer.status, known.answer.raw) != (told.answer.status, told.answer.raw):
-            bad.append((told.path, "two answers", known.answer.raw[:200], told.answer.raw[:200]))
+            bad.append((told.path, "two answers", known.answer.raw[:90], told.answer.raw[:90]))
     for scope, told in first.items():
         row = kept.get(scope)
         if row is None or (row["status"], row["body"].encode()) != (
             told.answer.status,
             told.answer.raw,
         ):
-            bad.append((told.path, "another answer is kept", told.answer.raw[:200], row))
-    open_ended = {t.scope: t for t in history.told if t.scope not in first}
-    bad += [(t.path, "never had a definite answer", t.answer.code) for t in open_ended.values()]
-    assert all(t.answer.code in PASSING or t.answer.status >= 500 for t in open_ended.values())
+            bad.append((told.path, "another answer is kept", told.answer.raw[:90], row))
+    ended = {told.scope for told in history.definite()}
+    unanswered = {t.scope: t for t in history.told if t.scope not in ended}
+    bad += [(t.path, "never had a definite answer", t.answer.code) for t in unanswered.values()]
     return bad

@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID
 
 IN_FLIGHT = "idempotency_in_flight"
-# Refusals that may be different in a second; the service does not keep them for their key.
-PASSING = frozenset({IN_FLIGHT, "payment_in_progress", "unauthenticated", "too_many_requests"})
+# Refusals that say "ask again".
+PASSING = frozenset({IN_FLIGHT, "payment_in_progress", "too_many_requests"})
+# Refusals that may be another answer when asked again, so the service keeps none for their key.
+UNKEPT = frozenset({"out_of_stock"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,13 @@ class Answer:
 
     @property
     def is_definite(self) -> bool:
-        """A success, or a refusal that will not be another one in a second."""
+        """A success, or a refusal that ends the matter."""
         return self.status < 500 and self.code not in PASSING
+
+    @property
+    def is_kept(self) -> bool:
+        """An answer that its key gives for ever."""
+        return self.is_definite and self.code not in UNKEPT
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class Process:
     def complaints(self) -> list[str]:
         """Lines of the log that no healthy process writes."""
         return [
-            f"{self.name}: {line[:600]}"
+            f"{self.name}: {line[-1_500:]}"
             for line in self.log().splitlines()
             if any(word in line for word in COMPLAINTS)
         ]

@@ -20,7 +20,7 @@ class Report:
         """Note a failure unless it holds."""
         if not holds:
             self.failures.append(otherwise)
-            say(f"   FAILED {otherwise[:1_500]}")
+            say(f"   FAILED {otherwise[:900]}")
 
     def same(self, what: str, found: Any, wanted: Any) -> None:
         """Note a failure unless both are equal."""
@@ -46,7 +46,7 @@ class Report:
             say(f"  {verb:<{width}}  {latencies(seconds)}")
         say("  answers: " + ", ".join(f"{k} x{n}" for k, n in sorted(net.statuses.items())))
         for failure in self.failures:
-            say(f"  FAILED {failure[:2_000]}")
+            say(f"  FAILED {failure[:300]}")
         say(f"== {self.lane} on {self.backend}: {'FAILED' if self.failures else 'passed'}")
 
 

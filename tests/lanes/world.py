@@ -390,6 +390,10 @@ async def world(backend: str) -> AsyncIterator[World]:
         try:
             await made.fair.shop_of_the_fair()
             yield made
+        except BaseException:
+            for line in made.complaints()[:5]:
+                say(line)
+            raise
         finally:
             await made.close()
 

@@ -157,7 +157,7 @@ async def test_the_address_must_be_ones_own(market: Market) -> None:
     ann, bob = await market.buyer("ann"), await market.buyer("bob")
     kept = await ann.post("/v1/me/addresses", ADDRESS)
     assert kept.status_code == 201, kept.text
-    address_id = kept.json()["id"]
+    address_id = kept.json()["address_id"]
     wish = await market.quote(bob)
     del wish["address"]
     for foreign in (address_id, str(uuid4())):

@@ -21,7 +21,19 @@ from app.identity.schemas.common import (
 class PasswordForm(BaseModel):
     """OAuth 2.0 password grant; the fields beside name and password are accepted and ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "grant_type": "password",
+                    "username": "owner@shop.example",
+                    "password": "quiet lake at dawn",
+                }
+            ]
+        },
+    )
 
     grant_type: Annotated[str, StringConstraints(pattern=r"^password$")] = "password"
     username: Mailbox

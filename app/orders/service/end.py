@@ -1,6 +1,6 @@
 """Orders that end before they are confirmed: cancelled by the buyer, or expired by the clock."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -34,7 +34,7 @@ class Doors:
 
     gateways: Mapping[str, Gateway]
     gateway: str
-    attempt: str
+    attempt: Callable[[], str]
     outside: Outside
 
 

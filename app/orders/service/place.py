@@ -22,8 +22,21 @@ from app.orders.errors import FreeOrderNotAllowed
 from app.orders.events import OrderPlaced
 from app.orders.models import Fulfilment, OrderStatus, RefundShare
 from app.orders.service.pricing import BasketWish, Priced, hold_to, price, unseal
+from app.orders.service.read import OrderView
 from app.promotions.pricing.snapshot import snapshot_of
 from app.settings import Settings
+
+# What happens to an order later; said aloud, because the answer is made of what was written.
+_NOT_YET = (
+    "paid_at",
+    "confirmed_at",
+    "shipped_at",
+    "received_at",
+    "ended_at",
+    "refund_due_reason",
+    "carrier",
+    "tracking_number",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +76,7 @@ async def place(
     settings: Settings,
     tokens: Tokens,
     now: datetime,
-) -> UUID:
+) -> OrderView:
     """Turn a quoted basket into an order; everything is held or nothing is."""
     promise = unseal(tokens, wish.quote_id, wish.basket, member_id, now=now)
     address = await _address(db, member_id, wish.address)
@@ -76,12 +89,13 @@ async def place(
     buying = Buying(new_id(), member_id, wish.basket, priced, settings, now)
     held = await _hold_seat(db, buying)
     order, lines = _order(buying, held), _lines(buying.order_id, priced)
-    await repository.add(db, order, lines, {"order_id": buying.order_id, **asdict(address)})
+    goes_to = {"order_id": buying.order_id, **asdict(address)}
+    await repository.add(db, order, lines, goes_to)
     await catalog.reserve(db, {v: g.quantity for v, g in priced.goods.goods.items()})
     if priced.offer is not None:
         await groupbuy.take_quota(db, priced.offer, wish.basket.lines[0].quantity)
     await events.record(db, _placed(order, now))
-    return buying.order_id
+    return OrderView(order, lines, goes_to, payments=(), refunds=())
 
 
 async def _address(db: AsyncSession, member_id: UUID, wish: Address | UUID) -> Address:
@@ -134,6 +148,7 @@ def _order(buying: Buying, held: Hold) -> dict[str, Any]:
         "units": {str(v): g.quantity for v, g in priced.goods.goods.items()},
         "placed_at": buying.now,
         "expires_at": held.expires_at,
+        **dict.fromkeys(_NOT_YET),
     }
 
 

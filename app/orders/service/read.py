@@ -1,6 +1,6 @@
 """Orders as their buyer and their shop may see them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,9 +19,9 @@ from app.payments import service as payments
 class OrderView:
     """An order with all that belongs to it; `address` is gone after an erasure."""
 
-    order: sa.RowMapping
-    lines: Sequence[sa.RowMapping]
-    address: sa.RowMapping | None
+    order: Mapping[Any, Any]
+    lines: Sequence[Mapping[Any, Any]]
+    address: Mapping[Any, Any] | None
     payments: Sequence[sa.RowMapping]
     refunds: Sequence[sa.RowMapping]
 
@@ -36,21 +36,22 @@ class OrderBrief:
 
 async def order_of_member(db: AsyncSession, member_id: UUID, order_id: UUID) -> OrderView:
     """One order of this buyer; anybody else's is `NotFound`."""
-    return await _view(db, await repository.order_of_member(db, member_id, order_id))
+    return await _view(db, {"member_id": member_id, "id": order_id})
 
 
 async def order_of_shop(db: AsyncSession, shop_id: UUID, order_id: UUID) -> OrderView:
     """One order of this shop; another shop's is `NotFound`."""
-    return await _view(db, await repository.order_of_shop(db, shop_id, order_id))
+    return await _view(db, {"shop_id": shop_id, "id": order_id})
 
 
-async def _view(db: AsyncSession, row: sa.RowMapping | None) -> OrderView:
+async def _view(db: AsyncSession, which: dict[str, UUID]) -> OrderView:
+    row = await repository.order_with_address(db, which)
     if row is None:
         raise NotFound
     return OrderView(
         order=row,
         lines=await repository.lines_of(db, [row["id"]]),
-        address=await repository.address_of(db, row["id"]),
+        address=row if row["recipient"] is not None else None,
         payments=await payments.payments_of_order(db, row["id"]),
         refunds=await payments.refunds_of_order(db, row["id"]),
     )

@@ -1,137 +1,18 @@
-"""Shapes of quotes, orders, payments and refunds."""
+"""What they get: quotes explained, orders whole or in brief, payments and refunds."""
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field
 
-from app.catalog.rules import Wanted
 from app.core.http.paging import Page
-from app.core.http.schema import Flag, Line, PositiveAmount, Quantity, Shown, Wish
-from app.core.money import LINES_MAX, QUANTITY_MAX
-from app.groupbuy.service import GroupWish
-from app.identity.service import Address
+from app.core.http.schema import Shown
 from app.orders.models import Fulfilment, OrderStatus, RefundShare
-from app.orders.service.pricing import BasketWish, Priced
+from app.orders.service.pricing import Priced
 from app.orders.service.read import OrderBrief, OrderView
 from app.payments.models import PaymentState, RefundStatus
-
-_ID = "0192f0c1-a5e8-7000-a000-000000000001"
-_LINE = {"variant_id": _ID, "quantity": 1}
-_BASKET = {"shop_id": _ID, "lines": [_LINE], "group": {"open": _ID}}
-_ADDRESS = {
-    "recipient": "林小禾",
-    "phone": "+8613800000000",
-    "province": "浙江省",
-    "city": "台州市",
-    "district": "仙居县",
-    "street": "福应街道",
-    "detail": "环城南路 1 号",
-}
-
-
-def _example(*examples: Mapping[str, Any]) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [dict(e) for e in examples]})
-
-
-class LineWish(Wish):
-    """Units of one variant."""
-
-    model_config = _example(_LINE)
-
-    variant_id: UUID
-    quantity: Quantity
-
-
-class GroupChoice(Wish):
-    """Open a group of a campaign, or join a group that is open."""
-
-    model_config = _example({"open": _ID}, {"join": _ID})
-
-    open: UUID | None = Field(default=None, description="The campaign to open a group of.")
-    join: UUID | None = Field(default=None, description="The group to join.")
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        if (self.open is None) == (self.join is None):
-            raise ValueError("either open or join")
-        return self
-
-
-class QuoteWish(Wish):
-    """A basket to price: alone, or as a group order with exactly one line."""
-
-    model_config = _example(_BASKET)
-
-    shop_id: UUID
-    lines: Annotated[list[LineWish], Field(min_length=1, max_length=LINES_MAX)]
-    group: GroupChoice | None = None
-    community_id: UUID | None = Field(default=None, description="The community it is bought in.")
-
-    @model_validator(mode="after")
-    def _not_too_many(self) -> Self:
-        units = Counter[UUID]()
-        for line in self.lines:
-            units[line.variant_id] += line.quantity
-        if max(units.values()) > QUANTITY_MAX:
-            raise ValueError(f"more than {QUANTITY_MAX} units of one variant")
-        return self
-
-    def basket(self) -> BasketWish:
-        """The wish as the service knows it."""
-        choice = self.group
-        group = GroupWish(campaign_id=choice.open, group_id=choice.join) if choice else None
-        return BasketWish(
-            shop_id=self.shop_id,
-            lines=tuple(Wanted(line.variant_id, line.quantity) for line in self.lines),
-            group=group,
-            community_id=self.community_id,
-        )
-
-
-_Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 -]{4,22}$")]
-_Detail = Annotated[Line, Field(max_length=400)]
-
-
-class DeliveryAddressWish(Wish):
-    """Where the parcel goes, in China's four levels and a free line."""
-
-    model_config = _example(_ADDRESS)
-
-    recipient: Line
-    phone: _Phone
-    province: Line
-    city: Line
-    district: Line
-    street: Line
-    detail: _Detail
-    postal_code: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z -]{3,12}$")] | None = None
-
-
-class OrderWish(QuoteWish):
-    """The quoted basket again, the quote it was shown with, and one address."""
-
-    model_config = _example({**_BASKET, "quote_id": "c2VhbGVk", "address": _ADDRESS})
-
-    quote_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,1000}$")]
-    address_id: UUID | None = Field(default=None, description="One of the buyer's own addresses.")
-    address: DeliveryAddressWish | None = None
-
-    @model_validator(mode="after")
-    def _one_address(self) -> Self:
-        if (self.address_id is None) == (self.address is None):
-            raise ValueError("either address_id or address")
-        return self
-
-    def goes_to(self) -> Address | UUID:
-        """The address itself, or the id of one of the buyer's."""
-        if self.address is not None:
-            return Address(**self.address.model_dump())
-        assert self.address_id is not None
-        return self.address_id
 
 
 class PriceAdjustmentShown(Shown):
@@ -358,9 +239,7 @@ class OrderShown(OrderBriefShown):
         return OrderShown(
             **_own(OrderBriefShown, view.order),
             lines=[OrderLineShown.model_validate(dict(line)) for line in view.lines],
-            address=DeliveryAddressShown.model_validate(dict(view.address))
-            if view.address
-            else None,
+            address=DeliveryAddressShown.model_validate(goes_to) if goes_to else None,
             payments=[PaymentShown.model_validate(dict(p)) for p in view.payments],
             refunds=[RefundShown.model_validate(dict(r)) for r in view.refunds],
         )
@@ -373,58 +252,8 @@ def _own(shape: type[Shown], row: Mapping[Any, Any]) -> dict[str, Any]:
 OrderPage = Page[OrderBriefShown]
 
 
-class PaymentWish(Wish):
-    """How to pay; sandbox tokens: `sandbox_success`, `_decline`, `_delay`, `_duplicate`."""
-
-    model_config = _example({"token": "sandbox_success"})
-
-    token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
-
-
 class PaymentAnswer(Shown):
     """The payment and the order as they now stand."""
 
     payment: PaymentShown
     order: OrderShown
-
-
-class ShipWish(Wish):
-    """Who carries the parcel, under which number."""
-
-    model_config = _example({"carrier": "SF Express", "tracking_number": "SF1234567890"})
-
-    carrier: Annotated[Line, Field(max_length=60)]
-    tracking_number: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{4,60}$")]
-
-
-class RefundLineWish(Wish):
-    """Units of one order line to take back."""
-
-    model_config = _example({"line_id": _ID, "quantity": 1})
-
-    line_id: UUID
-    quantity: Quantity
-
-
-class RefundRequest(Wish):
-    """Units by line at their frozen shares, or an amount, or (neither) all that is left."""
-
-    model_config = _example(
-        {"lines": [{"line_id": _ID, "quantity": 1}], "reason": "damaged", "reference": "R-1001"},
-        {"amount": 500, "reason": "goodwill", "reference": "R-1002"},
-        {"reason": "cancelled_by_shop", "reference": "R-1003"},
-    )
-
-    lines: Annotated[list[RefundLineWish], Field(min_length=1, max_length=LINES_MAX)] | None = None
-    amount: PositiveAmount | None = None
-    reason: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
-    reference: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z._-]{1,80}$")]
-    restock: Flag = True
-
-    @model_validator(mode="after")
-    def _not_both(self) -> Self:
-        if self.lines is not None and self.amount is not None:
-            raise ValueError("either lines or amount")
-        if self.lines and len({line.line_id for line in self.lines}) < len(self.lines):
-            raise ValueError("a line is named twice")
-        return self

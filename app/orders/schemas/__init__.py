@@ -1,0 +1,53 @@
+"""Shapes of quotes, orders, payments and refunds."""
+
+from app.orders.schemas.shown import (
+    AppliedShown,
+    DeliveryAddressShown,
+    NotAppliedShown,
+    OrderBriefShown,
+    OrderLineShown,
+    OrderPage,
+    OrderShown,
+    PaymentAnswer,
+    PaymentShown,
+    PriceAdjustmentShown,
+    QuoteLineShown,
+    QuoteShown,
+    RefundShown,
+)
+from app.orders.schemas.wishes import (
+    DeliveryAddressWish,
+    GroupChoice,
+    LineWish,
+    OrderWish,
+    PaymentWish,
+    QuoteWish,
+    RefundLineWish,
+    RefundRequest,
+    ShipWish,
+)
+
+__all__ = [
+    "AppliedShown",
+    "DeliveryAddressShown",
+    "DeliveryAddressWish",
+    "GroupChoice",
+    "LineWish",
+    "NotAppliedShown",
+    "OrderBriefShown",
+    "OrderLineShown",
+    "OrderPage",
+    "OrderShown",
+    "OrderWish",
+    "PaymentAnswer",
+    "PaymentShown",
+    "PaymentWish",
+    "PriceAdjustmentShown",
+    "QuoteLineShown",
+    "QuoteShown",
+    "QuoteWish",
+    "RefundLineWish",
+    "RefundRequest",
+    "RefundShown",
+    "ShipWish",
+]

@@ -1,0 +1,256 @@
+"""Who may call what: one row for every route of the contract, and what each caller is told.
+
+The rights of the roles are stated here a second time, on purpose: a right that slips into a role
+by accident is noticed by whoever has to write it down twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+
+class Who(StrEnum):
+    """Everybody that calls every route; objects of the paths are the buyer's and the shop's."""
+
+    NOBODY = "nobody"
+    BUYER = "buyer"
+    FELLOW = "another member"
+    OWNER = "owner"
+    STAFF = "staff"
+    AUDITOR = "auditor"
+    FOREIGN_OWNER = "another shop's owner"
+    FOREIGN_KEY = "another shop's key"
+    ADMIN = "platform admin"
+    PLATFORM_AUDITOR = "platform auditor"
+    KEY = "key with the scope"
+    KEY_WITHOUT = "key without the scope"
+
+
+MEMBERS = frozenset({Who.BUYER, Who.FELLOW})
+KEYS = frozenset({Who.KEY, Who.KEY_WITHOUT, Who.FOREIGN_KEY})
+OPERATORS = frozenset(Who) - MEMBERS - KEYS - {Who.NOBODY}
+
+READ_RIGHTS = frozenset(
+    {
+        "shop.read",
+        "catalog.read",
+        "promotions.read",
+        "groupbuy.read",
+        "community.read",
+        "orders.read",
+        "audit.read",
+    }
+)
+OWNER_ONLY_RIGHTS = frozenset({"staff.write", "api_keys.write", "audit.read"})
+WORK_RIGHTS = (READ_RIGHTS - OWNER_ONLY_RIGHTS) | {
+    "shop.write",
+    "catalog.write",
+    "stock.write",
+    "promotions.write",
+    "groupbuy.write",
+    "community.write",
+    "orders.write",
+    "refunds.write",
+}
+KEY_RIGHTS = WORK_RIGHTS | {"audit.read"}
+
+IN_SHOP: Mapping[Who, frozenset[str]] = {
+    Who.OWNER: WORK_RIGHTS | OWNER_ONLY_RIGHTS,
+    Who.STAFF: WORK_RIGHTS,
+    Who.AUDITOR: READ_RIGHTS,
+    Who.ADMIN: WORK_RIGHTS | OWNER_ONLY_RIGHTS,
+    Who.PLATFORM_AUDITOR: READ_RIGHTS,
+}
+ON_PLATFORM: Mapping[Who, frozenset[str]] = {
+    Who.ADMIN: WORK_RIGHTS | OWNER_ONLY_RIGHTS | {"platform.write"},
+    Who.PLATFORM_AUDITOR: READ_RIGHTS,
+}
+
+
+class Kind(Enum):
+    """The kinds of rows."""
+
+    PUBLIC = "anybody"
+    MEMBER = "any member"
+    OWN = "the member whose object it is; to others it does not exist"
+    OPERATOR = "any operator"
+    HOLDER = "whoever has a session, member or operator"
+    SHOP = "whoever has the right in the shop; to strangers the shop does not exist"
+    PLATFORM = "whoever has the right on the platform"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row."""
+
+    kind: Kind
+    right: str = ""
+
+    def refusal_of(self, who: Who) -> int | None:
+        """The status the caller is refused with; `None` when it may."""
+        if self.kind is Kind.PUBLIC:
+            return None
+        if who is Who.NOBODY:
+            return 401
+        return _REFUSALS[self.kind](self.right, who)
+
+
+def _member(_right: str, who: Who) -> int | None:
+    return None if who in MEMBERS else 403
+
+
+def _own(_right: str, who: Who) -> int | None:
+    return 404 if who is Who.FELLOW else _member("", who)
+
+
+def _operator(_right: str, who: Who) -> int | None:
+    return None if who in OPERATORS else 403
+
+
+def _holder(_right: str, who: Who) -> int | None:
+    return 403 if who in KEYS else None
+
+
+def _shop(right: str, who: Who) -> int | None:
+    if who in {Who.FOREIGN_OWNER, Who.FOREIGN_KEY}:
+        return 404
+    if who is Who.KEY:
+        return None if right in KEY_RIGHTS else 403
+    return None if right in IN_SHOP.get(who, ()) else 403
+
+
+def _platform(right: str, who: Who) -> int | None:
+    return None if right in ON_PLATFORM.get(who, ()) else 403
+
+
+_REFUSALS = {
+    Kind.MEMBER: _member,
+    Kind.OWN: _own,
+    Kind.OPERATOR: _operator,
+    Kind.HOLDER: _holder,
+    Kind.SHOP: _shop,
+    Kind.PLATFORM: _platform,
+}
+
+PUBLIC, MEMBER, OWN, OPERATOR, HOLDER = (
+    Rule(kind) for kind in (Kind.PUBLIC, Kind.MEMBER, Kind.OWN, Kind.OPERATOR, Kind.HOLDER)
+)
+
+
+def _of_shop(right: str) -> Rule:
+    return Rule(Kind.SHOP, right)
+
+
+SHOPS = "/v1/operator/shops"
+SHOP = SHOPS + "/{shop_id}"
+PRODUCT, VARIANT = SHOP + "/products/{product_id}", SHOP + "/variants/{variant_id}"
+COMMUNITY, CATEGORY = SHOP + "/communities/{community_id}", SHOP + "/categories/{category_id}"
+PROMOTION, CAMPAIGN = SHOP + "/promotions/{promotion_id}", SHOP + "/campaigns/{campaign_id}"
+ORDER = SHOP + "/orders/{order_id}"
+
+POLICY: Mapping[tuple[str, str], Rule] = {
+    # The service itself.
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/metrics"): PUBLIC,
+    ("POST", "/v1/test/clock"): PUBLIC,
+    # Signing in, and one's own account.
+    ("POST", "/v1/auth/wechat"): PUBLIC,
+    ("POST", "/v1/auth/refresh"): PUBLIC,
+    ("POST", "/v1/auth/sign-out"): HOLDER,
+    ("GET", "/v1/me"): MEMBER,
+    ("PATCH", "/v1/me"): MEMBER,
+    ("GET", "/v1/me/addresses"): MEMBER,
+    ("POST", "/v1/me/addresses"): MEMBER,
+    ("PATCH", "/v1/me/addresses/{address_id}"): OWN,
+    ("DELETE", "/v1/me/addresses/{address_id}"): OWN,
+    ("POST", "/v1/operator/auth/sign-in"): PUBLIC,
+    ("POST", "/v1/operator/auth/password"): OPERATOR,
+    ("GET", "/v1/operator/me"): OPERATOR,
+    ("GET", "/v1/operator/sessions"): OPERATOR,
+    ("DELETE", "/v1/operator/sessions/{session_id}"): OPERATOR,
+    # Who works in a shop.
+    ("POST", "/v1/operator/invitations"): Rule(Kind.PLATFORM, "platform.write"),
+    ("POST", "/v1/operator/invitations/accept"): PUBLIC,
+    ("POST", SHOP + "/invitations"): _of_shop("staff.write"),
+    ("GET", SHOP + "/staff"): _of_shop("staff.write"),
+    ("DELETE", SHOP + "/staff/{operator_id}"): _of_shop("staff.write"),
+    ("POST", SHOP + "/api-keys"): _of_shop("api_keys.write"),
+    ("GET", SHOP + "/api-keys"): _of_shop("api_keys.write"),
+    ("DELETE", SHOP + "/api-keys/{key_id}"): _of_shop("api_keys.write"),
+    # Shops and goods.
+    ("GET", "/v1/shops/{shop_id}"): PUBLIC,
+    ("GET", "/v1/shops/{shop_id}/categories"): PUBLIC,
+    ("GET", "/v1/shops/{shop_id}/products"): PUBLIC,
+    ("GET", "/v1/products/{product_id}"): PUBLIC,
+    ("POST", SHOPS): Rule(Kind.PLATFORM, "platform.write"),
+    ("GET", SHOPS): OPERATOR,
+    ("GET", SHOP): _of_shop("shop.read"),
+    ("PATCH", SHOP): _of_shop("shop.write"),
+    ("POST", SHOP + "/categories"): _of_shop("catalog.write"),
+    ("PATCH", CATEGORY): _of_shop("catalog.write"),
+    ("POST", CATEGORY + "/archive"): _of_shop("catalog.write"),
+    ("POST", SHOP + "/products"): _of_shop("catalog.write"),
+    ("GET", SHOP + "/products"): _of_shop("catalog.read"),
+    ("GET", PRODUCT): _of_shop("catalog.read"),
+    ("PATCH", PRODUCT): _of_shop("catalog.write"),
+    ("POST", PRODUCT + "/publish"): _of_shop("catalog.write"),
+    ("POST", PRODUCT + "/archive"): _of_shop("catalog.write"),
+    ("POST", PRODUCT + "/variants"): _of_shop("catalog.write"),
+    ("GET", VARIANT): _of_shop("catalog.read"),
+    ("PATCH", VARIANT): _of_shop("catalog.write"),
+    ("POST", VARIANT + "/archive"): _of_shop("catalog.write"),
+    ("GET", VARIANT + "/prices"): _of_shop("catalog.read"),
+    ("GET", VARIANT + "/stock"): _of_shop("catalog.read"),
+    ("POST", VARIANT + "/stock-adjustments"): _of_shop("stock.write"),
+    ("GET", VARIANT + "/stock-adjustments"): _of_shop("catalog.read"),
+    # Communities.
+    ("GET", "/v1/shops/{shop_id}/communities"): PUBLIC,
+    ("GET", "/v1/communities/{community_id}"): PUBLIC,
+    ("POST", "/v1/communities/{community_id}/join"): MEMBER,
+    ("POST", "/v1/communities/{community_id}/leave"): MEMBER,
+    ("GET", "/v1/me/communities"): MEMBER,
+    ("GET", "/v1/me/tags"): MEMBER,
+    ("PUT", "/v1/me/tags"): MEMBER,
+    ("POST", SHOP + "/communities"): _of_shop("community.write"),
+    ("GET", SHOP + "/communities"): _of_shop("community.read"),
+    ("GET", COMMUNITY): _of_shop("community.read"),
+    ("PATCH", COMMUNITY): _of_shop("community.write"),
+    ("POST", COMMUNITY + "/archive"): _of_shop("community.write"),
+    ("GET", COMMUNITY + "/members"): _of_shop("community.read"),
+    # Promotions and group buys.
+    ("POST", SHOP + "/promotions"): _of_shop("promotions.write"),
+    ("GET", SHOP + "/promotions"): _of_shop("promotions.read"),
+    ("GET", PROMOTION): _of_shop("promotions.read"),
+    ("PATCH", PROMOTION): _of_shop("promotions.write"),
+    ("POST", PROMOTION + "/activate"): _of_shop("promotions.write"),
+    ("POST", PROMOTION + "/stop"): _of_shop("promotions.write"),
+    ("POST", PROMOTION + "/copy"): _of_shop("promotions.write"),
+    ("GET", "/v1/groups/{group_id}"): PUBLIC,
+    ("GET", "/v1/campaigns/{campaign_id}"): PUBLIC,
+    ("GET", "/v1/campaigns/{campaign_id}/groups"): PUBLIC,
+    ("GET", "/v1/shops/{shop_id}/campaigns"): PUBLIC,
+    ("GET", "/v1/me/groups"): MEMBER,
+    ("POST", SHOP + "/campaigns"): _of_shop("groupbuy.write"),
+    ("GET", SHOP + "/campaigns"): _of_shop("groupbuy.read"),
+    ("GET", CAMPAIGN): _of_shop("groupbuy.read"),
+    ("PATCH", CAMPAIGN): _of_shop("groupbuy.write"),
+    ("POST", CAMPAIGN + "/schedule"): _of_shop("groupbuy.write"),
+    ("POST", CAMPAIGN + "/stop"): _of_shop("groupbuy.write"),
+    # Orders.
+    ("POST", "/v1/quotes"): MEMBER,
+    ("POST", "/v1/orders"): MEMBER,
+    ("GET", "/v1/orders"): MEMBER,
+    ("GET", "/v1/orders/{order_id}"): OWN,
+    ("POST", "/v1/orders/{order_id}/payments"): OWN,
+    ("POST", "/v1/orders/{order_id}/cancel"): OWN,
+    ("POST", "/v1/orders/{order_id}/receive"): OWN,
+    ("GET", SHOP + "/orders"): _of_shop("orders.read"),
+    ("GET", ORDER): _of_shop("orders.read"),
+    ("POST", ORDER + "/ship"): _of_shop("orders.write"),
+    ("POST", ORDER + "/refunds"): _of_shop("refunds.write"),
+    # The audit of one shop; that of all shops is the platform's, see test_policy.
+    ("GET", "/v1/audit/invariants"): _of_shop("audit.read"),
+    ("GET", "/v1/audit/pending"): _of_shop("audit.read"),
+    ("GET", "/v1/audit/export"): _of_shop("audit.read"),
+}

@@ -1,0 +1,328 @@
+"""Two shops with everything that has an id, and everybody who may come: whom the policy is about."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import SQLModel
+
+from app.catalog import service as catalog
+from app.catalog.rules import NewCategory
+from app.community import service as community
+from app.community.rules import NewCommunity
+from app.core.db import Database
+from app.core.security import PrincipalKind
+from app.core.sql import table
+from app.groupbuy.rules import CampaignWish, GroupPriceWish
+from app.groupbuy.service import campaigns
+from app.identity import service as identity
+from app.identity.models import Session
+from app.identity.rules import PlatformRole, Right, ShopRole
+from app.identity.service.api_keys import NewKey, create_key
+from app.promotions import service as promotions
+from app.promotions.rules import PromotionWish
+from tests.catalog.stand import Caller
+from tests.identity.people import OTHER_PASSWORD, PASSWORD
+from tests.orders.market import ADDRESS, GROUP_AMOUNT, LIST_AMOUNT, SOLO_AMOUNT, Market
+from tests.policy.table import KEY_RIGHTS, MEMBERS, Who
+
+# A refusal may be kept as the answer of its key, and leaves no other trace.
+KEPT_ANSWERS = "idempotency_answers"
+
+
+async def contents(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table."""
+    async with database.reading() as db:
+        found = {}
+        for kept in SQLModel.metadata.sorted_tables:
+            if kept.name != KEPT_ANSWERS:
+                rows = await db.execute(sa.select(kept).order_by(*kept.primary_key.columns))
+                found[kept.name] = [tuple(map(repr, row)) for row in rows]
+        return found
+
+
+class Yard(Market):
+    """A shop, and short ways to make whatever a path can name in it."""
+
+    password_hash: str
+    buyer_: Caller
+    owner: Caller
+
+    async def furnish(self, slug: str, buyer: Caller) -> "Yard":
+        self.password_hash = await self.application.state.passwords.hash(PASSWORD)
+        self.shop_id = (await self.shop(slug)).id
+        self.variant_id = await self.make_variant_id()
+        async with self.database.reading() as db:
+            variant = await catalog.variant_of_shop(db, self.shop_id, self.variant_id)
+        self.product_id = variant.product_id
+        self.campaign_id = await self.campaign(size=3)
+        self.buyer_ = buyer
+        self.owner = await self.as_operator(await self.operator(self.shop_id))
+        return self
+
+    async def operator(
+        self,
+        shop_id: UUID | None = None,
+        *,
+        role: ShopRole = ShopRole.OWNER,
+        platform: PlatformRole | None = None,
+        email: str = "",
+    ) -> UUID:
+        """An operator who can sign in with a password."""
+
+        async def make(db: AsyncSession) -> UUID:
+            made = await identity.create_operator(
+                db,
+                email=email or f"{uuid4().hex}@shop.example",
+                password_hash=self.password_hash,
+                platform_role=platform,
+                now=self.now,
+            )
+            if shop_id is not None:
+                await identity.grant_role(db, made, shop_id, role, now=self.now)
+            return made
+
+        return await self.database.transact(make)
+
+    async def make(self, parameter: str) -> UUID:
+        """A fresh object of the kind that this path parameter names."""
+        maker: Callable[[], Awaitable[UUID]] = getattr(self, f"make_{parameter}")
+        return await maker()
+
+    async def make_shop_id(self) -> UUID:
+        return self.shop_id
+
+    async def make_product_id(self) -> UUID:
+        return (await self.product(self.shop_id)).id
+
+    async def make_draft(self) -> UUID:
+        """A product that could be put on sale."""
+        made = await self.product(self.shop_id, on_sale=False)
+        await self.variant(self.shop_id, made.id)
+        return made.id
+
+    async def make_variant_id(self) -> UUID:
+        made = await self.goods(
+            self.shop_id, units=10_000, list_amount=LIST_AMOUNT, solo_amount=SOLO_AMOUNT
+        )
+        return made.id
+
+    async def make_category_id(self) -> UUID:
+        wanted = NewCategory(name="水果")
+        made = await self.database.transact(
+            lambda db: catalog.create_category(db, self.shop_id, wanted, now=self.now)
+        )
+        return made.id
+
+    async def make_community_id(self) -> UUID:
+        wanted = NewCommunity("杨梅爱好者")
+        made = await self.database.transact(
+            lambda db: community.create_community(db, self.shop_id, wanted, now=self.now)
+        )
+        return made.id
+
+    async def make_promotion_id(self) -> UUID:
+        rule = {"kind": "percent_off", "off_bp": 100}
+        wanted = PromotionWish(name_zh="九九折", name_en="1% off", rule=rule, match={})
+        made = await self.database.transact(
+            lambda db: promotions.create(db, self.shop_id, wanted, now=self.now)
+        )
+        promotion_id: UUID = made["id"]
+        return promotion_id
+
+    async def make_campaign_id(self) -> UUID:
+        """A draft; what was drafted can still be edited and scheduled."""
+        wanted = CampaignWish(
+            name="三人团",
+            product_id=self.product_id,
+            size=3,
+            group_seconds=3_600,
+            starts_at=self.now + timedelta(days=1),
+            ends_at=self.now + timedelta(days=7),
+            stock_quota=None,
+            units_per_order_max=None,
+            prices=(GroupPriceWish(self.variant_id, GROUP_AMOUNT),),
+        )
+        made = await self.database.transact(
+            lambda db: campaigns.create_campaign(db, self.shop_id, wanted, now=self.now)
+        )
+        campaign_id: UUID = made.campaign["id"]
+        return campaign_id
+
+    async def make_group_id(self) -> UUID:
+        leader = await self.buyer()
+        order = await self.open_group(leader)
+        await self.pay(leader, order)
+        return UUID(order["group_id"])
+
+    async def make_placed(self) -> UUID:
+        return UUID((await self.place(self.buyer_))["id"])
+
+    async def make_order_id(self) -> UUID:
+        """A paid order."""
+        order = await self.place(self.buyer_)
+        await self.pay(self.buyer_, order)
+        return UUID(order["id"])
+
+    async def make_shipped(self) -> UUID:
+        order_id = await self.make_order_id()
+        body = {"carrier": "SF Express", "tracking_number": "SF1234567890"}
+        answer = await self.shop_does(self.owner, {"id": order_id}, "ship", body)
+        assert answer.status_code == 200, answer.text
+        return order_id
+
+    async def make_operator_id(self) -> UUID:
+        return await self.operator(self.shop_id, role=ShopRole.STAFF)
+
+    async def make_key_id(self) -> UUID:
+        return (await self.make_key(frozenset({"shop.read"})))[0]
+
+    async def make_key(self, scopes: frozenset[str]) -> tuple[UUID, Caller]:
+        """A key with these scopes, even with ones that keys are not given."""
+        wanted = NewKey("ERP", sorted(scopes), None)
+        by = await self.operator()
+        made = await self.database.transact(
+            lambda db: create_key(db, self.shop_id, wanted, by=by, now=self.now)
+        )
+        return made.row.id, Caller(self.client, {"Authorization": f"Bearer {made.text}"})
+
+    async def make_address_id(self) -> UUID:
+        answer = await self.buyer_.post("/v1/me/addresses", ADDRESS)
+        assert answer.status_code == 201, answer.text
+        return UUID(answer.json()["address_id"])
+
+    async def session_of(self, subject_id: UUID) -> UUID:
+        """The id of the newest session of somebody."""
+        sessions = table(Session)
+        newest = (
+            sa.select(sessions.c.id)
+            .where(sessions.c.subject_id == subject_id)
+            .order_by(sessions.c.id.desc())
+            .limit(1)
+        )
+        async with self.database.reading() as db:
+            found: UUID = (await db.execute(newest)).scalar_one()
+        return found
+
+
+PARAMETERS = (
+    "shop_id",
+    "product_id",
+    "variant_id",
+    "category_id",
+    "community_id",
+    "promotion_id",
+    "campaign_id",
+    "group_id",
+    "operator_id",
+    "key_id",
+    "address_id",
+)
+
+
+@dataclass
+class World:
+    """The hill shop that the paths are about, another shop, and everybody's credentials."""
+
+    hill: Yard
+    other: Yard
+    people: dict[Who, UUID] = field(default_factory=dict)
+    callers: dict[Who, Caller] = field(default_factory=dict)
+    keys: dict[tuple[str, Who], Caller] = field(default_factory=dict)
+    ids: dict[str, UUID] = field(default_factory=dict)
+    foreign: dict[str, UUID] = field(default_factory=dict)
+
+    @property
+    def database(self) -> Database:
+        return self.hill.database
+
+    async def contents(self) -> dict[str, list[tuple[Any, ...]]]:
+        return await contents(self.database)
+
+    async def populate(self) -> "World":
+        for who in MEMBERS:
+            self.people[who] = await self.hill.member(who.name)
+            self.callers[who] = await self.hill.as_member(self.people[who])
+        await self.hill.furnish("hill", self.callers[Who.BUYER])
+        await self.other.furnish("other", self.callers[Who.FELLOW])
+        hill, other = self.hill, self.other
+        self.callers[Who.NOBODY] = Caller(hill.client, {})
+        for who, role in (
+            (Who.OWNER, ShopRole.OWNER),
+            (Who.STAFF, ShopRole.STAFF),
+            (Who.AUDITOR, ShopRole.AUDITOR),
+        ):
+            self.people[who] = await hill.operator(hill.shop_id, role=role)
+        self.people[Who.FOREIGN_OWNER] = await other.operator(other.shop_id)
+        self.people[Who.ADMIN] = await hill.operator(platform=PlatformRole.ADMIN)
+        self.people[Who.PLATFORM_AUDITOR] = await hill.operator(platform=PlatformRole.AUDITOR)
+        for who in self.people.keys() - MEMBERS:
+            self.callers[who] = await hill.as_operator(self.people[who])
+        await self._cut_keys()
+        self.ids = await self._fill(hill)
+        self.foreign = await self._fill(other)
+        return self
+
+    async def _cut_keys(self) -> None:
+        everything = frozenset(right.value for right in Right)
+        self.callers[Who.KEY] = (await self.hill.make_key(KEY_RIGHTS))[1]
+        self.callers[Who.KEY_WITHOUT] = (await self.hill.make_key(frozenset()))[1]
+        self.callers[Who.FOREIGN_KEY] = (await self.other.make_key(KEY_RIGHTS))[1]
+        for right in sorted(everything):
+            self.keys[right, Who.KEY] = (await self.hill.make_key(frozenset({right})))[1]
+            without = await self.hill.make_key(everything - {right})
+            self.keys[right, Who.KEY_WITHOUT] = without[1]
+
+    async def _fill(self, yard: Yard) -> dict[str, UUID]:
+        ids = {name: await yard.make(name) for name in PARAMETERS}
+        # What was made last is what the paths name; these belong together and are on sale.
+        ids |= {"product_id": yard.product_id, "variant_id": yard.variant_id}
+        ids["order_id"] = await yard.make_placed()
+        ids["session_id"] = await yard.session_of(self.people[Who.FOREIGN_OWNER])
+        return ids
+
+    def caller(self, who: Who, right: str = "") -> Caller:
+        """Somebody's credentials; keys differ by the right that is asked for."""
+        return self.keys.get((right, who)) or self.callers[who]
+
+    async def again(self, who: Who) -> tuple[Caller, UUID]:
+        """Somebody on a second device, and the session of it."""
+        kind = PrincipalKind.MEMBER if who in MEMBERS else PrincipalKind.OPERATOR
+        person = self.people[who]
+        caller = Caller(self.hill.client, await self.hill.token(kind, person))
+        return caller, await self.hill.session_of(person)
+
+    async def refresh_token(self) -> str:
+        answer = await self.hill.client.post("/v1/auth/wechat", json={"code": "sandbox-device"})
+        token: str = answer.json()["refresh_token"]
+        return token
+
+    async def invitation(self) -> str:
+        body = {"email": f"{uuid4().hex}@shop.example", "role": "staff"}
+        path = f"/v1/operator/shops/{self.hill.shop_id}/invitations"
+        answer = await self.hill.owner.post(path, body)
+        assert answer.status_code == 201, answer.text
+        token: str = answer.json()["token"]
+        return token
+
+    async def password_form(self) -> Mapping[str, str]:
+        email = f"{uuid4().hex}@shop.example"
+        await self.hill.operator(email=email)
+        return {"grant_type": "password", "username": email, "password": PASSWORD}
+
+    @property
+    def password_change(self) -> Mapping[str, str]:
+        return {"current_password": PASSWORD, "new_password": OTHER_PASSWORD}
+
+
+async def send(caller: Caller, method: str, url: str, **more: Any) -> httpx2.Response:
+    """One request as a good client sends it: each POST with a key of its own."""
+    headers = {**caller.headers, **more.pop("headers", {})}
+    if method == "POST":
+        headers["Idempotency-Key"] = uuid4().hex
+    return await caller.client.request(method, url, headers=headers, **more)
