@@ -46,7 +46,8 @@ async def verdict(made: World, report: Report, fault: str | None) -> None:
     if fault is not None:
         await faults.seed(made, fault)
     report.broken(await broken_in(made, settled=fault is None), "at the end")
-    report.expect(not made.net.faults, f"{len(made.net.faults)} x 5xx: {made.net.faults[:3]}")
+    faults_seen = [f for f in made.net.faults if not (report.may_be_away and " 503 " in f)]
+    report.expect(not faults_seen, f"{len(faults_seen)} x 5xx: {faults_seen[:3]}")
     complaints = made.complaints()
     report.expect(not complaints, f"{len(complaints)} complaints: {complaints[:3]}")
     if made.backend == "postgresql":

@@ -13,6 +13,8 @@ class Report:
 
     lane: str
     backend: str
+    # Where processes die, the service may say 503; never any other 5xx.
+    may_be_away: bool = False
     failures: list[str] = field(default_factory=list)
     lines: list[tuple[str, str]] = field(default_factory=list)
 

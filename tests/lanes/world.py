@@ -250,6 +250,7 @@ class World:
         self.servers: list[Process] = []
         self.workers: list[Process] = []
         self.ended: list[Process] = []
+        self.known: list[Buyer] = []
 
     @property
     def processes(self) -> list[Process]:
@@ -320,6 +321,7 @@ class World:
             now = self.application.state.clock.now()
             claims = self.application.state.tokens.read_access(token, now=now)
             made.append(Buyer(self, claims.subject, dict(caller.headers)))
+        self.known += made
         return made
 
     async def now(self) -> datetime:

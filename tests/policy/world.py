@@ -280,8 +280,9 @@ class World:
 
     async def _fill(self, yard: Yard) -> dict[str, UUID]:
         ids = {name: await yard.make(name) for name in PARAMETERS}
-        # What was made last is what the paths name; these belong together and are on sale.
-        ids |= {"product_id": yard.product_id, "variant_id": yard.variant_id}
+        # These belong together, and members see them.
+        ids["product_id"], ids["variant_id"] = yard.product_id, yard.variant_id
+        ids["campaign_id"] = yard.campaign_id
         ids["order_id"] = await yard.make_placed()
         ids["session_id"] = await yard.session_of(self.people[Who.FOREIGN_OWNER])
         return ids
