@@ -10,7 +10,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from app.catalog.models import ProductKind, ProductStatus, ShopStatus
 from app.catalog.rules import SHOWN_QUANTITY_MAX, ProductSort
-from app.core.http.schema import Amount, Currency, Flag, Line, Shown, Slug, Tag, Text, Wish
+from app.core.http.schema import (
+    Amount,
+    Currency,
+    EachOnce,
+    Flag,
+    Line,
+    Shown,
+    Slug,
+    Tag,
+    Text,
+    Wish,
+)
 from app.core.money import PRICE_AMOUNT_MAX
 
 STOCK_CHANGE_MAX = 10**9
@@ -35,7 +46,7 @@ TimeZone = Annotated[
     str, Field(max_length=64, examples=["Asia/Shanghai"]), AfterValidator(_known_zone)
 ]
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,64}$")]
-Tags = Annotated[frozenset[Tag], Field(max_length=TAGS_MAX)]
+Tags = Annotated[frozenset[Tag], Field(max_length=TAGS_MAX), EachOnce]
 StockChange = Annotated[
     int,
     Field(strict=True, ge=-STOCK_CHANGE_MAX, le=STOCK_CHANGE_MAX, description="Never 0."),

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from app.community.models import Access, CommunityKind, CommunityRole, Visibility
-from app.core.http.schema import Line, Shown, Tag, Text, Wish
+from app.core.http.schema import EachOnce, Line, Shown, Tag, Text, Wish
 
 TAGS_MAX = 50
 CAPACITY_MAX = 1_000_000
@@ -95,4 +95,4 @@ class DeclareTags(Wish):
 
     model_config = _example(tags=["fruit", "running"])
 
-    tags: Annotated[frozenset[Tag], Field(max_length=TAGS_MAX)]
+    tags: Annotated[frozenset[Tag], Field(max_length=TAGS_MAX), EachOnce]

@@ -18,7 +18,7 @@ class TestClockRow(SQLModel, table=True):
     __test__ = False
     __tablename__ = "test_clock"
 
-    id: int = Field(default=1, primary_key=True)
+    id: int = Field(default=1, primary_key=True, sa_column_kwargs={"autoincrement": False})
     ahead_ms: int = Field(default=0, sa_type=sa.BigInteger)
 
 

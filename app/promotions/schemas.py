@@ -6,16 +6,16 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from app.core.http.schema import BasisPoints, Flag, Line, Moment, Shown, Tag, Wish
+from app.core.http.schema import BasisPoints, EachOnce, Flag, Line, Moment, Shown, Tag, Wish
 from app.promotions.models import PromotionKind, PromotionStatus
 
 IDS_MAX = 200
 TAGS_MAX = 50
 COMMUNITIES_MAX = 20
 
-Ids = Annotated[frozenset[UUID], Field(max_length=IDS_MAX)]
-Tags = Annotated[frozenset[Tag], Field(max_length=TAGS_MAX)]
-Communities = Annotated[frozenset[UUID], Field(max_length=COMMUNITIES_MAX)]
+Ids = Annotated[frozenset[UUID], Field(max_length=IDS_MAX), EachOnce]
+Tags = Annotated[frozenset[Tag], Field(max_length=TAGS_MAX), EachOnce]
+Communities = Annotated[frozenset[UUID], Field(max_length=COMMUNITIES_MAX), EachOnce]
 _NO_IDS: frozenset[UUID] = frozenset()
 _NO_TAGS: frozenset[str] = frozenset()
 

@@ -136,7 +136,11 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "order-of-another": Fault(
         "I8 told orders are there",
-        _set("orders", "member_id = (SELECT MAX(id) FROM members)", "status = 'cancelled'"),
+        _set(
+            "orders",
+            "member_id = (SELECT m.id FROM members m WHERE m.id <> orders.member_id LIMIT 1)",
+            "status = 'cancelled'",
+        ),
     ),
     "order-nobody-was-told-of": Fault("I8 no order nobody was told of", (), forgets=True),
     "payment-of-another-try": Fault(

@@ -22,8 +22,8 @@ from tests.lanes.world import World, scale, world
 KILLS: Mapping[tuple[str, str], int] = {
     ("ci", "sqlite"): 3,
     ("ci", "postgresql"): 4,
-    ("full", "sqlite"): 15,
-    ("full", "postgresql"): 30,
+    ("full", "sqlite"): 25,
+    ("full", "postgresql"): 60,
 }
 SHOPPERS = 16
 MEMBERS_EACH = 4
@@ -34,7 +34,8 @@ REPLAYS_MAX = 300
 ENV = {
     "ORDER_TTL_SECONDS": "6",
     "GROUP_ORDER_TTL_SECONDS": "4",
-    "IDEMPOTENCY_LEASE_SECONDS": "5",
+    "REQUEST_TIMEOUT_SECONDS": "8",
+    "IDEMPOTENCY_LEASE_SECONDS": "10",
     "OUTBOX_LEASE_SECONDS": "3",
     "SANDBOX_DELAY_SECONDS": "2",
 }

@@ -77,6 +77,12 @@ class Process:
                 await asyncio.sleep(0.05)
         raise TimeoutError(f"{self.name} is not ready:\n{self.log()[-3_000:]}")
 
+    async def done(self) -> None:
+        """Wait until a command has come to a good end."""
+        assert self._child is not None
+        code = await asyncio.wait_for(self._child.wait(), READY_SECONDS_MAX)
+        assert code == 0, f"{self.name} ended with {code}:\n{self.log()[-3_000:]}"
+
     async def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         """Signal the whole group and, for SIGKILL, wait until it is gone."""
         child = self._child
@@ -116,17 +122,11 @@ def _bare_env() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ}
 
 
+def command(*words: str) -> list[str]:
+    """The service's own command line, as an operator would use it."""
+    return [sys.executable, "-m", "app", *words]
+
+
 def server_command(port: int) -> list[str]:
     """An API server on a port of the loopback."""
-    log = ("--log-level", "warning", "--no-access-log")
-    where = ("--host", HOST, "--port", str(port))
-    return [sys.executable, "-m", "uvicorn", "--factory", "app.main:app", *where, *log]
-
-
-def worker_command() -> list[str]:
-    """A worker."""
-    run = (
-        "import asyncio; from app.settings import settings_or_exit;"
-        " from app.worker import serve_worker; asyncio.run(serve_worker(settings_or_exit()))"
-    )
-    return [sys.executable, "-c", run]
+    return command("serve", "--host", HOST, "--port", str(port))

@@ -21,12 +21,12 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
-from sqlmodel import SQLModel
 
+from app.core.security import PrincipalKind
+from app.identity.rules import PlatformRole
 from app.main import create_app
 from tests.conftest import (
     TOKEN_SECRET,
-    create_tables,
     make_settings,
     own_postgresql,
     postgresql_url,
@@ -45,6 +45,8 @@ SUCCESS, DECLINE, DELAY, DUPLICATE = (
     f"sandbox_{how}" for how in ("success", "decline", "delay", "duplicate")
 )
 QUIET_SECONDS_MAX = 90
+# Shorter than the server's own, so that none is used that the server is about to close.
+KEEP_ALIVE_SECONDS = 2
 T = TypeVar("T")
 
 ENV = {
@@ -120,7 +122,11 @@ class Net:
 
     @staticmethod
     def to(ports: Sequence[int]) -> "Net":
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+        limits = httpx2.Limits(
+            max_connections=None,
+            max_keepalive_connections=None,
+            keepalive_expiry=KEEP_ALIVE_SECONDS,
+        )
         return Net(
             [
                 httpx2.AsyncClient(base_url=f"http://{HOST}:{p}", limits=limits, timeout=40)
@@ -278,6 +284,13 @@ class World:
         )
         self.net = net
 
+    async def migrate(self) -> None:
+        """Bring the empty database to the newest schema, by the command an operator uses."""
+        migrating = self._process("migrate", process.command("migrate"), {})
+        self.ended.append(migrating)
+        await migrating.start()
+        await migrating.done()
+
     def server(self, number: int, env: dict[str, str]) -> Process:
         port = free_port()
         made = self._process(f"server-{number}", process.server_command(port), env)
@@ -285,7 +298,7 @@ class World:
         return made
 
     def worker(self, number: int, env: dict[str, str]) -> Process:
-        return self._process(f"worker-{number}", process.worker_command(), env)
+        return self._process(f"worker-{number}", process.command("worker"), env)
 
     def _process(self, name: str, command: list[str], env: dict[str, str]) -> Process:
         own = {**ENV, "DATABASE_URL": self.url, **env}
@@ -323,6 +336,11 @@ class World:
             made.append(Buyer(self, claims.subject, dict(caller.headers)))
         self.known += made
         return made
+
+    async def auditor(self) -> dict[str, str]:
+        """Request headers of somebody who may read the books of all shops."""
+        operator_id = await self.fair.operator(platform=PlatformRole.AUDITOR)
+        return await self.fair.token(PrincipalKind.OPERATOR, operator_id)
 
     async def now(self) -> datetime:
         """The service's time."""
@@ -383,13 +401,11 @@ async def world(backend: str) -> AsyncIterator[World]:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="quanpu-lane-")))
         if backend == "sqlite":
             url = f"sqlite:///{folder}/lane.db"
-            await create_tables(
-                url.replace("sqlite:", "sqlite+aiosqlite:"), SQLModel.metadata.sorted_tables
-            )
         else:
-            url = await stack.enter_async_context(own_postgresql(SQLModel.metadata.sorted_tables))
+            url = await stack.enter_async_context(own_postgresql(()))
         made = World(backend, url, folder)
         try:
+            await made.migrate()
             await made.fair.shop_of_the_fair()
             yield made
         except BaseException:

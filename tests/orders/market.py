@@ -64,7 +64,7 @@ class Market(Stand):
         self.campaign_id = await self.campaign(size=size, **campaign)
         return self
 
-    async def campaign(self, *, size: int, **more: Any) -> UUID:
+    async def campaign(self, *, size: int, group_amount: int = GROUP_AMOUNT, **more: Any) -> UUID:
         values = {
             "id": new_id(),
             "shop_id": self.shop_id,
@@ -80,7 +80,7 @@ class Market(Stand):
         }
         made = Campaign(**values)
         price = CampaignPrice(
-            campaign_id=made.id, variant_id=self.variant_id, group_amount=GROUP_AMOUNT
+            campaign_id=made.id, variant_id=self.variant_id, group_amount=group_amount
         )
 
         async def add(db: AsyncSession) -> None:
@@ -147,6 +147,10 @@ class Market(Stand):
             return promotion_id
 
         return await self.database.transact(make)
+
+    async def percent_off_all_the_way(self) -> None:
+        """Everything for nothing; a shop without free orders allows it for named goods only."""
+        await self.percent_off(10_000, match={"product_ids": [str(self.product_id)]})
 
     async def refused(self, asked: Awaitable[httpx2.Response], status: int, code: str) -> Any:
         """The problem of a refusal that has changed nothing."""

@@ -1,11 +1,12 @@
 """The sandbox provider in whose calls a test may act: a rival, an outage, a crash, another word."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+from app.payments import service as payments
 from app.payments.adapters.sandbox import SandboxGateway
 from app.payments.gateway import (
     Charge,
@@ -41,6 +42,7 @@ class Provider(SandboxGateway):
     calls: list[str]
     away: bool
     refusing_refunds: bool
+    stops_nothing: bool
     telling: dict[str, Any]
 
     @staticmethod
@@ -48,7 +50,7 @@ class Provider(SandboxGateway):
         state = market.application.state
         made = Provider(market.database, delay_seconds=state.settings.sandbox_delay_seconds)
         made.before, made.after, made.calls, made.telling = {}, {}, [], {}
-        made.away = made.refusing_refunds = False
+        made.away = made.refusing_refunds = made.stops_nothing = False
         state.gateways = {made.name: made}
         return made
 
@@ -74,7 +76,17 @@ class Provider(SandboxGateway):
         told = await self._call("find", lambda: SandboxGateway.find(self, payment_id, now=now))
         return None if told is None else replace(told, **self.telling)
 
+    async def wish_of(self, order: Mapping[str, Any]) -> ChargeWish:
+        """What was asked of the provider for an order."""
+        async with self._database.reading() as db:
+            [row] = await payments.payments_of_order(db, UUID(order["id"]))
+        return payments.charge_wish(row)
+
     async def cancel(self, wish: ChargeWish, *, now: datetime) -> Charge:
+        if self.stops_nothing:
+            told = await self.find(wish.payment_id, now=now)
+            assert told is not None
+            return told
         told = await self._call("cancel", lambda: SandboxGateway.cancel(self, wish, now=now))
         return replace(told, **self.telling)
 

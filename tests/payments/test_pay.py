@@ -21,12 +21,10 @@ from tests.payments.provider import Provider, be_away, crash
 DELAY = "sandbox_delay"
 
 
-async def pay(
-    market: Market, buyer: Caller, order: Any, key: str, token: str = "sandbox_success"
-) -> httpx2.Response:
+async def pay(market: Market, buyer: Caller, order: Any, key: str) -> httpx2.Response:
     headers = {**buyer.headers, "Idempotency-Key": key}
     path = f"/v1/orders/{order['id']}/payments"
-    return await market.client.post(path, json={"token": token}, headers=headers)
+    return await market.client.post(path, json={"token": "sandbox_success"}, headers=headers)
 
 
 async def captures(database: Database) -> int:

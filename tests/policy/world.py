@@ -89,6 +89,14 @@ class Yard(Market):
 
         return await self.database.transact(make)
 
+    async def grant(self, operator_id: UUID, shop_id: UUID) -> None:
+        """One more shop for somebody who owns one."""
+        await self.database.transact(
+            lambda db: identity.grant_role(
+                db, operator_id, shop_id, ShopRole.OWNER, now=self.now
+            )
+        )
+
     async def make(self, parameter: str) -> UUID:
         """A fresh object of the kind that this path parameter names."""
         maker: Callable[[], Awaitable[UUID]] = getattr(self, f"make_{parameter}")

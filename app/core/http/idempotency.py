@@ -33,7 +33,7 @@ KeyHeader = Annotated[
 ]
 
 
-async def require_key(idempotency_key: KeyHeader) -> None:
+async def require_key(_: KeyHeader) -> None:
     """Refuse a request without a usable key; the route itself reads it."""
 
 

@@ -18,6 +18,7 @@ from app.core.db import RETRIES_MAX, Database, commit, is_retryable, pause_befor
 from app.core.errors import (
     IdempotencyInFlight,
     IdempotencyKeyReused,
+    Invalid,
     Problem,
     Unauthenticated,
     Unavailable,
@@ -279,6 +280,10 @@ def require_principal(request: Request) -> Principal:
 def attempt_of(request: Request) -> str:
     """What tells this intent of the client from its others: the fingerprint of its key."""
     work: _Work = request.state.work
-    if work.key is None:
+    if not work.keyed:
         raise RuntimeError("only keyed routes have attempts")
+    if work.key is None:
+        # The route's own check of the header comes after its dependencies.
+        fault = {"pointer": f"header/{HEADER}", "code": "missing", "detail": "Field required"}
+        raise Invalid(errors=(fault,))
     return work.key.scope

@@ -1,9 +1,17 @@
 """Building blocks of request and answer shapes: bounded, exact, closed to unknown fields."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from app.core.money import PRICE_AMOUNT_MAX, QUANTITY_MAX
 
@@ -31,6 +39,15 @@ def _one_line(text: str) -> str:
         raise ValueError("line breaks are not allowed")
     return text
 
+
+def _each_once(given: Any) -> Any:
+    if isinstance(given, list) and len({repr(one) for one in given}) != len(given):
+        raise ValueError("the same entry twice")
+    return given
+
+
+# Sets are told as lists, and the schema says that their entries are unique.
+EachOnce = BeforeValidator(_each_once)
 
 _stripped = StringConstraints(strip_whitespace=True, min_length=1)
 Line = Annotated[

@@ -1,11 +1,10 @@
-"""initial."""
+"""first schema."""
 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Text
-from sqlalchemy.dialects import postgresql
 import sqlmodel
 from sqlalchemy.dialects import postgresql
 
@@ -170,7 +169,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('slug', name=op.f('uq_shops_slug'))
     )
     op.create_table('test_clock',
-    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('id', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('ahead_ms', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_test_clock'))
     )
