@@ -1,1 +1,1 @@
-"""What an operation costs, measured from outside: SQL statements, CPU, and the floor beside them."""
+"""What an operation costs, measured from outside: SQL, CPU, and the floor beside them."""

@@ -142,9 +142,7 @@ async def costs(server: Server, made: Ground, size: Size) -> dict[str, Cost]:
         for _ in range(size.operations):
             await step(shopper)
         per = 1_000 / size.operations
-        found[name] = Cost(
-            (server.cpu_seconds() - cpu) * per, (time.perf_counter() - wall) * per
-        )
+        found[name] = Cost((server.cpu_seconds() - cpu) * per, (time.perf_counter() - wall) * per)
     return found
 
 
@@ -257,7 +255,12 @@ async def measure(url: str, folder: Path, size: Size, schema_seconds: float) -> 
         rate, cpu_ms = await checkouts_per_second(server, made, size.checkouts)
         row("checkouts a second", f"{rate:.0f} (≥ 100)", "16 clients", f"CPU {cpu_ms:.2f} ms each")
         row("start to ready", f"{server.started_seconds:.2f} s (≤ 2)")
-        row("memory", f"{idle_mb:.0f} MB (≤ 150)", "idle", f"{server.resident_mb():.0f} MB after load")
+        row(
+            "memory",
+            f"{idle_mb:.0f} MB (≤ 150)",
+            "idle",
+            f"{server.resident_mb():.0f} MB after load",
+        )
     row("schema", f"{schema_seconds:.2f} s (≤ 5)", "from an empty database")
 
 

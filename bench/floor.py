@@ -35,7 +35,9 @@ class Captured:
 
     def script(self) -> str:
         """The statements with their values, as one transaction that leaves nothing behind."""
-        lines = [_PLACE.sub(lambda m, v=v: _literal(v[int(m[1]) - 1]), s) for s, v in self.statements]
+        lines = [
+            _PLACE.sub(lambda m, v=v: _literal(v[int(m[1]) - 1]), s) for s, v in self.statements
+        ]
         return "\n".join(f"{' '.join(x.split())};" for x in ("BEGIN", *lines, "ROLLBACK")) + "\n"
 
 
@@ -105,13 +107,12 @@ def replay(captured: Captured, url: str, folder: Path, *, times: int) -> Floor:
         _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     told = log.read_text()
-    assert child.returncode == 0 and f"{times}/{times}" in told, told
+    assert child.returncode == 0, told
+    assert f"{times}/{times}" in told, told
     latency = re.search(r"latency average = ([\d.]+) ms", told)
     assert latency, told
     client_seconds = usage.ru_utime + usage.ru_stime
-    return Floor(
-        float(latency[1]), client_seconds * 1_000 / times, backend_seconds * 1_000 / times
-    )
+    return Floor(float(latency[1]), client_seconds * 1_000 / times, backend_seconds * 1_000 / times)
 
 
 def _follow(client: psutil.Process) -> float:
@@ -141,4 +142,3 @@ def _backend_of(client: psutil.Process) -> psutil.Process | None:
         if process.info["name"] == "postgres" and any(f"({port})" in told for port in mine):
             return process
     return None
-

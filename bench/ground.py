@@ -83,12 +83,19 @@ async def add_products(
 ) -> tuple[list[UUID], list[UUID]]:
     """Products like one that the services have made, each with two variants in stock."""
     first = await market.goods(market.shop_id, units=UNITS, list_amount=9_900, solo_amount=8_900)
-    product_ids, variant_ids = [new_id() for _ in range(count)], [new_id() for _ in range(2 * count)]
+    product_ids, variant_ids = (
+        [new_id() for _ in range(count)],
+        [new_id() for _ in range(2 * count)],
+    )
 
     async def multiply(db: AsyncSession) -> None:
-        async def copies(model: Any, column: str, value: UUID, changes: list[dict[str, Any]]) -> None:
+        async def copies(
+            model: Any, column: str, value: UUID, changes: list[dict[str, Any]]
+        ) -> None:
             target = table(model)
-            found = (await db.execute(sa.select(target).where(target.c[column] == value))).mappings()
+            found = (
+                await db.execute(sa.select(target).where(target.c[column] == value))
+            ).mappings()
             row = dict(found.one())
             await db.execute(sa.insert(target), [{**row, **more} for more in changes])
 
@@ -106,7 +113,10 @@ async def add_products(
                 for n, i in enumerate(product_ids)
             ],
         )
-        pairs = [(i, product_ids[n // 2], 1_000 + n // 2 + n % 2 * 500) for n, i in enumerate(variant_ids)]
+        pairs = [
+            (i, product_ids[n // 2], 1_000 + n // 2 + n % 2 * 500)
+            for n, i in enumerate(variant_ids)
+        ]
         await copies(
             Variant,
             "id",
@@ -124,9 +134,7 @@ async def add_products(
         )
         each = [{"variant_id": i} for i in variant_ids]
         await copies(Stock, "variant_id", first.id, each)
-        await copies(
-            StockAdjustment, "variant_id", first.id, [{**e, "id": new_id()} for e in each]
-        )
+        await copies(StockAdjustment, "variant_id", first.id, [{**e, "id": new_id()} for e in each])
         tags = [
             {"product_id": i, "tag": TAGS[(n + k * 7) % len(TAGS)]}
             for n, i in enumerate(product_ids)
@@ -145,7 +153,11 @@ async def add_promotions(
 
     def match(n: int) -> Mapping[str, Sequence[str]]:
         if n % 10 < 6:
-            return {"product_ids": [str(product_ids[(n * 37 + k) % len(product_ids)]) for k in range(20)]}
+            return {
+                "product_ids": [
+                    str(product_ids[(n * 37 + k) % len(product_ids)]) for k in range(20)
+                ]
+            }
         if n % 10 < 8:
             return {"category_ids": [str(category_ids[n % len(category_ids)])]}
         return {"tags_any": [TAGS[n % len(TAGS)]]} if n % 10 == 8 else {}

@@ -52,9 +52,7 @@ class Shopper:
         lines = [{"variant_id": v, "quantity": self.rng.randint(1, 3)} for v in variants]
         basket = {"shop_id": self.ground.shop_id, "lines": lines}
         told = await self._must(200, "POST", "/v1/quotes", buyer, basket)
-        self.quoted.append(
-            (buyer, {**basket, "quote_id": told["quote_id"], "address": ADDRESS})
-        )
+        self.quoted.append((buyer, {**basket, "quote_id": told["quote_id"], "address": ADDRESS}))
 
     async def place(self) -> None:
         buyer, wish = self.quoted.pop()

@@ -28,7 +28,7 @@ AnyAuditor = Annotated[Principal, Depends(may_somewhere(Right.AUDIT_READ))]
 OfShop = Annotated[UUID | None, Query(description="One shop; all of them for the platform's own.")]
 
 
-def _grace_seconds(request: Request) -> int:
+async def _grace_seconds(request: Request) -> int:
     return cast("Settings", request.app.state.settings).group_grace_seconds
 
 

@@ -38,7 +38,7 @@ class Work:
     now: datetime
 
 
-def _work(db: Db, now: Now) -> Work:
+async def _work(db: Db, now: Now) -> Work:
     return Work(db, now)
 
 

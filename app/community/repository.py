@@ -182,7 +182,7 @@ async def count_out(db: AsyncSession, community_id: UUID) -> None:
     )
 
 
-def _memberships_of(member_id: UUID, shop_id: UUID) -> sa.Select[Any]:
+def _memberships_of(member_id: Any, shop_id: Any) -> sa.Select[Any]:
     return (
         sa.select(_memberships.c.community_id)
         .join(_communities, _communities.c.id == _memberships.c.community_id)
@@ -195,8 +195,9 @@ def _memberships_of(member_id: UUID, shop_id: UUID) -> sa.Select[Any]:
     )
 
 
-async def standing(db: AsyncSession, member_id: UUID, shop_id: UUID) -> Standing:
-    """Paid orders, communities and declared tags of a member, as one shop may see them."""
+def _standing() -> sa.Select[Any]:
+    member_id = sa.bindparam("of_member", type_=sa.Uuid())
+    shop_id = sa.bindparam("of_shop", type_=sa.Uuid())
     paid = (
         sa.select(_buyers.c.paid_orders)
         .where(_buyers.c.shop_id == shop_id, _buyers.c.member_id == member_id)
@@ -211,7 +212,16 @@ async def standing(db: AsyncSession, member_id: UUID, shop_id: UUID) -> Standing
         .where(_tags.c.member_id == member_id, _tags.c.source == TagSource.DECLARED)
         .scalar_subquery()
     )
-    row = (await db.execute(sa.select(sa.func.coalesce(paid, 0), ids, tags))).one()
+    return sa.select(sa.func.coalesce(paid, 0), ids, tags)
+
+
+# Built once: every quote and every order runs it.
+_standing_of = _standing()
+
+
+async def standing(db: AsyncSession, member_id: UUID, shop_id: UUID) -> Standing:
+    """Paid orders, communities and declared tags of a member, as one shop may see them."""
+    row = (await db.execute(_standing_of, {"of_member": member_id, "of_shop": shop_id})).one()
     return Standing(
         paid_orders=row[0],
         community_ids=frozenset(UUID(text) for text in (row[1] or "").split()),

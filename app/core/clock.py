@@ -86,7 +86,7 @@ async def advance_test_clock(db: AsyncSession, milliseconds: int) -> None:
     )
 
 
-def _now(request: Request) -> datetime:
+async def _now(request: Request) -> datetime:
     clock: Clock = request.app.state.clock
     return clock.now()
 

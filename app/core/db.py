@@ -228,12 +228,12 @@ def database_of(request: Request) -> Database:
     return found
 
 
-def _current_session(request: Request) -> AsyncSession:
+async def _current_session(request: Request) -> AsyncSession:
     db: AsyncSession = request.state.db
     return db
 
 
-def _current_reader(request: Request) -> AsyncSession:
+async def _current_reader(request: Request) -> AsyncSession:
     db: AsyncSession = request.state.read_db
     return db
 

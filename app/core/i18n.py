@@ -29,7 +29,7 @@ def language_of(accept_language: str | None) -> Language:
     return best[1]
 
 
-def _wanted(request: Request) -> Language:
+async def _wanted(request: Request) -> Language:
     return language_of(request.headers.get("accept-language"))
 
 

@@ -67,6 +67,18 @@ def _as_stored(dialect: sa.Dialect, kind: sa.types.TypeEngine[Any]) -> Callable[
     return (lambda v: _plain(process(v))) if process else _plain
 
 
+def told(
+    db: AsyncSession,
+    columns: Mapping[str, sa.types.TypeEngine[Any]],
+    rows: Sequence[Mapping[str, Any]],
+) -> str:
+    """Rows of the caller as the one parameter that `given_later` reads."""
+    if is_postgresql(db):
+        return json.dumps([{k: _plain(r[k]) for k in columns} for r in rows])
+    stored = {k: _as_stored(db.get_bind().dialect, t) for k, t in columns.items()}
+    return json.dumps([{k: stored[k](r[k]) for k in columns} for r in rows])
+
+
 def given(
     db: AsyncSession,
     name: str,
@@ -78,16 +90,32 @@ def given(
     `columns` names each column with its type; the statement's text, and so its cached plan,
     stays the same whatever the number of rows.
     """
-    if is_postgresql(db):
-        text = json.dumps([{k: _plain(r[k]) for k in columns} for r in rows])
+    return _unfolded(
+        name, columns, sa.literal(told(db, columns, rows), sa.Text), on_postgresql=is_postgresql(db)
+    )
+
+
+def given_later(
+    name: str, columns: Mapping[str, sa.types.TypeEngine[Any]], *, on_postgresql: bool
+) -> sa.FromClause:
+    """Like `given`, for a statement that is built once: parameter `name` is what `told` made."""
+    return _unfolded(name, columns, sa.bindparam(name, type_=sa.Text), on_postgresql=on_postgresql)
+
+
+def _unfolded(
+    name: str,
+    columns: Mapping[str, sa.types.TypeEngine[Any]],
+    text: sa.ColumnElement[str],
+    *,
+    on_postgresql: bool,
+) -> sa.FromClause:
+    if on_postgresql:
         return (
-            sa.func.jsonb_to_recordset(sa.cast(sa.literal(text, sa.Text), JSONB))
+            sa.func.jsonb_to_recordset(sa.cast(text, JSONB))
             .table_valued(*(sa.column(c, t) for c, t in columns.items()), name=name)
             .render_derived(name=name, with_types=True)
         )
-    stored = {k: _as_stored(db.get_bind().dialect, t) for k, t in columns.items()}
-    text = json.dumps([{k: stored[k](r[k]) for k in columns} for r in rows])
-    each = sa.func.json_each(sa.literal(text, sa.Text)).table_valued("value", name=f"{name}_each")
+    each = sa.func.json_each(text).table_valued("value", name=f"{name}_each")
     picked = (
         sa.type_coerce(sa.func.json_extract(each.c.value, f"$.{c}"), t).label(c)
         for c, t in columns.items()
@@ -101,16 +129,23 @@ def ids_in(db: AsyncSession, column: Any, ids: Sequence[UUID]) -> sa.ColumnEleme
     return sa.ColumnElement.in_(column, sa.select(rows.c.id))
 
 
-async def all_rows(db: AsyncSession, statement: sa.Executable) -> Sequence[sa.RowMapping]:
+Values = Mapping[str, Any] | None
+
+
+async def all_rows(
+    db: AsyncSession, statement: sa.Executable, values: Values = None
+) -> Sequence[sa.RowMapping]:
     """Every row of a statement, by column name."""
-    return (await db.execute(statement)).mappings().all()
+    return (await db.execute(statement, values)).mappings().all()
 
 
-async def first_row(db: AsyncSession, statement: sa.Executable) -> sa.RowMapping | None:
+async def first_row(
+    db: AsyncSession, statement: sa.Executable, values: Values = None
+) -> sa.RowMapping | None:
     """The first row of a statement, or `None`."""
-    return (await db.execute(statement)).mappings().first()
+    return (await db.execute(statement, values)).mappings().first()
 
 
-async def changed(db: AsyncSession, statement: sa.Executable) -> int:
+async def changed(db: AsyncSession, statement: sa.Executable, values: Values = None) -> int:
     """How many rows a write has touched."""
-    return int((await db.execute(statement)).rowcount)  # type: ignore[attr-defined]
+    return int((await db.execute(statement, values)).rowcount)  # type: ignore[attr-defined]

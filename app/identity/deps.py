@@ -71,14 +71,14 @@ async def _by_claims(db: AsyncSession, claims: Claims, now: datetime) -> Princip
     )
 
 
-def _member(request: Request, _: Annotated[object, _MEMBER_TOKEN]) -> Principal:
+async def _member(request: Request, _: Annotated[object, _MEMBER_TOKEN]) -> Principal:
     principal = require_principal(request)
     if principal.kind is not PrincipalKind.MEMBER:
         raise Forbidden
     return principal
 
 
-def _maybe_member(request: Request) -> Principal | None:
+async def _maybe_member(request: Request) -> Principal | None:
     if request.state.unauthenticated is not None:
         raise request.state.unauthenticated
     principal: Principal | None = request.state.principal
@@ -87,14 +87,14 @@ def _maybe_member(request: Request) -> Principal | None:
     return principal
 
 
-def _operator(request: Request, _: Annotated[object, _OPERATOR_TOKEN]) -> Principal:
+async def _operator(request: Request, _: Annotated[object, _OPERATOR_TOKEN]) -> Principal:
     principal = require_principal(request)
     if principal.kind is not PrincipalKind.OPERATOR:
         raise Forbidden
     return principal
 
 
-def _session_holder(
+async def _session_holder(
     request: Request,
     _: Annotated[object, _MEMBER_TOKEN],
     __: Annotated[object, _OPERATOR_TOKEN],
@@ -170,7 +170,7 @@ def platform(right: Right) -> Callable[..., Awaitable[Principal]]:
     return permitted
 
 
-def _desk(request: Request, outside: GoOutside, now: Now) -> Desk:
+async def _desk(request: Request, outside: GoOutside, now: Now) -> Desk:
     state = request.app.state
     return Desk(state.settings, state.tokens, state.passwords, state.wechat, outside, now)
 

@@ -1,7 +1,8 @@
 """All SQL of orders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,16 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.http.paging import beyond
-from app.core.sql import all_rows, changed, first_row, given, table
+from app.core.sql import (
+    all_rows,
+    changed,
+    first_row,
+    given,
+    given_later,
+    is_postgresql,
+    table,
+    told,
+)
 from app.orders.models import (
     Fulfilment,
     Order,
@@ -25,6 +35,9 @@ _lines = table(OrderLine)
 _addresses = table(OrderAddress)
 _parts = table(OrderRefundPart)
 
+_WANTED: Mapping[str, sa.types.TypeEngine[Any]] = {"id": sa.Uuid()}
+_add_order, _add_lines, _add_address = (sa.insert(t) for t in (_orders, _lines, _addresses))
+
 # The id makes the order; what it was priced on is large and read only where it is shown.
 _BRIEF = [c for c in _orders.c if c.name != "priced"]
 
@@ -36,9 +49,9 @@ async def add(
     address: dict[str, Any],
 ) -> None:
     """Insert an order with its lines and address; three statements for any number of lines."""
-    await db.execute(sa.insert(_orders).values(**order))
-    await db.execute(sa.insert(_lines), list(lines))
-    await db.execute(sa.insert(_addresses).values(**address))
+    await db.execute(_add_order, order)
+    await db.execute(_add_lines, list(lines))
+    await db.execute(_add_address, address)
 
 
 async def order(db: AsyncSession, order_id: UUID) -> sa.RowMapping | None:
@@ -62,24 +75,37 @@ async def order_of_shop(db: AsyncSession, shop_id: UUID, order_id: UUID) -> sa.R
 
 async def order_with_address(db: AsyncSession, which: dict[str, Any]) -> sa.RowMapping | None:
     """One order with where it goes; no recipient once the buyer's personal data was erased."""
+    values = {f"of_{name}": value for name, value in which.items()}
+    return await first_row(db, _with_address(*which), values)
+
+
+@cache
+def _with_address(*names: str) -> sa.Select[Any]:
+    """Built once: every answer about an order runs it."""
     goes_to = [c for c in _addresses.c if c.name != "order_id"]
-    statement = (
+    given = ((_orders.c[name], f"of_{name}") for name in names)
+    return (
         sa.select(*_BRIEF, *goes_to)
         .outerjoin(_addresses, _addresses.c.order_id == _orders.c.id)
-        .where(*(_orders.c[k] == v for k, v in which.items()))
+        .where(*(column == sa.bindparam(name, type_=column.type) for column, name in given))
     )
-    return await first_row(db, statement)
 
 
 async def lines_of(db: AsyncSession, order_ids: Sequence[UUID]) -> Sequence[sa.RowMapping]:
     """The lines of orders, in their order."""
-    wanted = given(db, "wanted", {"id": sa.Uuid()}, [{"id": i} for i in order_ids])
-    statement = (
+    wanted = told(db, _WANTED, [{"id": order_id} for order_id in order_ids])
+    statement = _lines_of(on_postgresql=is_postgresql(db))
+    return await all_rows(db, statement, {"wanted": wanted})
+
+
+@cache
+def _lines_of(*, on_postgresql: bool) -> sa.Select[Any]:
+    wanted = given_later("wanted", _WANTED, on_postgresql=on_postgresql)
+    return (
         sa.select(_lines)
         .where(_lines.c.order_id.in_(sa.select(wanted.c.id)))
         .order_by(_lines.c.order_id, _lines.c.position)
     )
-    return await all_rows(db, statement)
 
 
 async def list_of(
@@ -96,20 +122,31 @@ async def mark_paid(
     db: AsyncSession, order_id: UUID, *, origin: OrderStatus, paid_at: datetime, now: datetime
 ) -> sa.RowMapping | None:
     """The money is here; an order without a group is confirmed by that."""
-    alone = _orders.c.group_id.is_(None)
-    statement = (
+    values = {"of_order": order_id, "origin": origin, "at": paid_at, "now": now}
+    return await first_row(db, _mark_paid, values)
+
+
+def _marking_paid() -> sa.Executable:
+    c, alone = _orders.c, _orders.c.group_id.is_(None)
+    now, paid_at = (sa.bindparam(name, type_=c.paid_at.type) for name in ("now", "at"))
+    return (
         sa.update(_orders)
-        .where(_orders.c.id == order_id, _orders.c.status == origin)
+        .where(
+            c.id == sa.bindparam("of_order", type_=c.id.type),
+            c.status == sa.bindparam("origin", type_=c.status.type),
+        )
         .values(
             status=OrderStatus.PAID,
             paid_at=paid_at,
             ended_at=None,
-            confirmed_at=sa.case((alone, sa.literal(now, _orders.c.confirmed_at.type))),
+            confirmed_at=sa.case((alone, now)),
             fulfilment=sa.case((alone, Fulfilment.FULFILLING.value), else_=Fulfilment.NONE.value),
         )
         .returning(*_BRIEF)
     )
-    return await first_row(db, statement)
+
+
+_mark_paid = _marking_paid()
 
 
 async def confirm_group(

@@ -10,6 +10,9 @@ from app.orders.errors import NothingToRefund, RefundExceedsLine
 from app.orders.models import Fulfilment, OrderStatus
 from app.payments.errors import RefundExceedsPayment
 
+# Keeps the references that a shop makes up apart from those of refunds that the rules demand.
+OF_THE_SHOP = "shop:"
+
 STATUS_MOVES: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.PLACED: frozenset({OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.EXPIRED}),
     OrderStatus.PAID: frozenset({OrderStatus.CLOSED}),

@@ -22,12 +22,16 @@ from app.payments.rules import may_come_from
 
 _payments = table(Payment)
 _refunds = table(Refund)
+_of_order = sa.bindparam("of_order", type_=sa.Uuid())
+_payments_of = (
+    sa.select(_payments).where(_payments.c.order_id == _of_order).order_by(_payments.c.id)
+)
+_refunds_of = sa.select(_refunds).where(_refunds.c.order_id == _of_order).order_by(_refunds.c.id)
 
 
 async def add_payment(db: AsyncSession, values: dict[str, Any]) -> bool:
     """Insert unless the order has a live payment or this attempt; says whether it did."""
-    statement = upsert(db, _payments).values(**values).on_conflict_do_nothing()
-    return await changed(db, statement) > 0
+    return await changed(db, upsert(db, _payments).on_conflict_do_nothing(), values) > 0
 
 
 async def attempt_of(db: AsyncSession, order_id: UUID, attempt: str) -> sa.RowMapping | None:
@@ -65,10 +69,7 @@ async def live_payment(db: AsyncSession, order_id: UUID) -> sa.RowMapping | None
 
 async def payments_of_order(db: AsyncSession, order_id: UUID) -> Sequence[sa.RowMapping]:
     """All attempts to pay an order, oldest first."""
-    statement = (
-        sa.select(_payments).where(_payments.c.order_id == order_id).order_by(_payments.c.id)
-    )
-    return await all_rows(db, statement)
+    return await all_rows(db, _payments_of, {"of_order": order_id})
 
 
 async def move_payment(
@@ -152,8 +153,7 @@ async def add_refund(db: AsyncSession, values: dict[str, Any]) -> bool:
 
 async def refunds_of_order(db: AsyncSession, order_id: UUID) -> Sequence[sa.RowMapping]:
     """All refunds of an order, oldest first."""
-    statement = sa.select(_refunds).where(_refunds.c.order_id == order_id).order_by(_refunds.c.id)
-    return await all_rows(db, statement)
+    return await all_rows(db, _refunds_of, {"of_order": order_id})
 
 
 async def claim_refunds(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.http.paging import Paging, Slice
 from app.core.sql import all_rows, first_row, is_postgresql, table
-from app.promotions.models import Promotion, PromotionStatus
+from app.promotions.models import Promotion, PromotionKind, PromotionStatus
 from app.promotions.rules import LIVE_MAX
 
 _promotions = table(Promotion)
@@ -21,9 +21,24 @@ def _of(shop_id: UUID, promotion_id: UUID) -> tuple[sa.ColumnElement[bool], ...]
     return _promotions.c.id == promotion_id, _promotions.c.shop_id == shop_id
 
 
-# Built once: every quote runs it.
+_c = _promotions.c
+# Built once: every quote runs it. Documents come as text, to be read once for each version.
 _live = (
-    sa.select(_promotions)
+    sa.select(
+        _c.id,
+        _c.version,
+        _c.kind,
+        _c.name_zh,
+        _c.name_en,
+        sa.cast(_c.rule, sa.Text).label("rule"),
+        sa.cast(_c.match, sa.Text).label("match"),
+        _c.starts_at,
+        _c.ends_at,
+        _c.new_buyers_only,
+        sa.cast(_c.community_ids, sa.Text).label("community_ids"),
+        sa.cast(_c.member_tags_any, sa.Text).label("member_tags_any"),
+        _c.exclusive,
+    )
     .where(
         _promotions.c.shop_id == sa.bindparam("of_shop", type_=sa.Uuid()),
         _is_active,
@@ -37,10 +52,28 @@ _live = (
 )
 
 
-async def live(db: AsyncSession, shop_id: UUID, *, over_at: datetime) -> Sequence[sa.RowMapping]:
+class Live(NamedTuple):
+    """An active promotion as it is stored; `rule` to `member_tags_any` are JSON texts."""
+
+    id: UUID
+    version: int
+    kind: PromotionKind
+    name_zh: str
+    name_en: str
+    rule: str
+    match: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    new_buyers_only: bool
+    community_ids: str
+    member_tags_any: str
+    exclusive: bool
+
+
+async def live(db: AsyncSession, shop_id: UUID, *, over_at: datetime) -> Sequence[Live]:
     """The active promotions of a shop that were not over then, the oldest first."""
     result = await db.execute(_live, {"of_shop": shop_id, "over_at": over_at})
-    return result.mappings().all()
+    return [Live(*row) for row in result]
 
 
 async def add(db: AsyncSession, values: Mapping[str, Any]) -> sa.RowMapping:

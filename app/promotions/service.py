@@ -1,8 +1,10 @@
 """Promotions: drafted, activated, edited, stopped and copied; and the live ones for a quote."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -56,22 +58,24 @@ async def live(db: AsyncSession, shop_id: UUID, *, now: datetime) -> LivePromoti
     rows = await repository.live(db, shop_id, over_at=now - EXPLAINED_AFTER_END)
     return LivePromotions(
         promotions=tuple(_mechanic(row) for row in rows),
-        names={row["id"]: {"zh": row["name_zh"], "en": row["name_en"]} for row in rows},
+        names={row.id: {"zh": row.name_zh, "en": row.name_en} for row in rows},
     )
 
 
-def _mechanic(row: sa.RowMapping) -> Promotion:
-    rule = {name: value for name, value in row["rule"].items() if name != "kind"}
-    return _MAKERS[row["kind"]](
-        id=row["id"],
-        version=row["version"],
-        match=_match(row["match"]),
-        starts_at=row["starts_at"],
-        ends_at=row["ends_at"],
-        new_buyers_only=row["new_buyers_only"],
-        community_ids=frozenset(map(UUID, row["community_ids"])),
-        member_tags_any=frozenset(row["member_tags_any"]),
-        exclusive=row["exclusive"],
+# Every quote needs all of a shop; the same row always makes the same mechanic.
+@lru_cache(maxsize=20 * LIVE_MAX)
+def _mechanic(row: repository.Live) -> Promotion:
+    rule = {name: value for name, value in json.loads(row.rule).items() if name != "kind"}
+    return _MAKERS[row.kind](
+        id=row.id,
+        version=row.version,
+        match=_match(json.loads(row.match)),
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        new_buyers_only=row.new_buyers_only,
+        community_ids=frozenset(map(UUID, json.loads(row.community_ids))),
+        member_tags_any=frozenset(json.loads(row.member_tags_any)),
+        exclusive=row.exclusive,
         **rule,
     )
 

@@ -1,4 +1,4 @@
-"""Whatever the OpenAPI file allows and forbids, sent to a real server: `python -m tests.lanes.fuzz`.
+"""What the OpenAPI file allows and forbids, sent to a real server: `python -m tests.lanes.fuzz`.
 
 schemathesis runs all its checks in all its phases against one server on a seeded database, once
 as a member and once as a platform operator. It must find nothing.

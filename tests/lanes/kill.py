@@ -50,14 +50,21 @@ class Nemesis:
     kills: int = 0
     by_name: Counter[str] = field(default_factory=Counter)
     restart_seconds: list[float] = field(default_factory=list)
+    _deck: list[Process] = field(default_factory=list)
 
     async def run(self, kills: int) -> None:
         """Kill until the number is reached."""
         while self.kills < kills:
             await asyncio.sleep(random.uniform(0.5, 2.5))
             everybody = self.made.processes
-            victims = everybody if random.random() < 0.15 else [random.choice(everybody)]
+            victims = everybody if random.random() < 0.15 else [self._next_of(everybody)]
             await asyncio.gather(*(self._kill(v) for v in victims))
+
+    def _next_of(self, everybody: list[Process]) -> Process:
+        """One at random, but everybody before anybody again."""
+        if not self._deck:
+            self._deck = random.sample(everybody, len(everybody))
+        return self._deck.pop()
 
     async def _kill(self, victim: Process) -> None:
         assert victim.is_running, f"{victim.name} ended by itself:\n{victim.log()[-2_000:]}"

@@ -1,6 +1,7 @@
 """Servers and workers as processes of their own, each the leader of its process group."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -109,12 +110,21 @@ class Process:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def complaints(self) -> list[str]:
-        """Lines of the log that no healthy process writes."""
+        """What the log has that no healthy process writes, in short."""
         return [
-            f"{self.name}: {line[-1_500:]}"
+            f"{self.name}: {_in_short(line)}"
             for line in self.log().splitlines()
             if any(word in line for word in COMPLAINTS)
         ]
+
+
+def _in_short(line: str) -> str:
+    """The event and the end of its exception; other lines as they are."""
+    if not line.startswith("{"):
+        return line[:500]
+    told = json.loads(line)
+    where = told.get("path") or told.get("job") or told.get("handler") or ""
+    return f"{told['event']} {where}: {told.get('exception', '')[-500:]}"
 
 
 def _bare_env() -> dict[str, str]:

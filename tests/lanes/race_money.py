@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,8 +12,9 @@ from uuid import UUID, uuid4
 from tests.lanes.checks import ident
 from tests.lanes.history import Answer
 from tests.lanes.race_seats import TRIES_AT_ONCE, Race, one_effect
-from tests.lanes.world import Buyer, Stall, at_once, limited
+from tests.lanes.world import DELAY, DUPLICATE, SUCCESS, Buyer, Stall, at_once, limited
 
+PAYERS_AT_ONCE = 16
 Work = Callable[[], Awaitable[Answer]]
 
 
@@ -32,7 +34,7 @@ async def one_key_pays(race: Race) -> None:
     totals: Counter[str] = Counter()
     for number, buyer in enumerate(race.some(race.size.rounds)):
         order, key = await buyer.placed(stall.basket()), uuid4().hex
-        how = ("sandbox_success", "sandbox_duplicate")[number % 2]
+        how = (SUCCESS, DUPLICATE)[number % 2]
         answers = await at_once([_paying(buyer, order, how, key)] * TRIES_AT_ONCE)
         again = await buyer.pay(order, how, key)
         totals.update(one_effect(race, answers, again))
@@ -67,7 +69,7 @@ async def pay_against_leave(race: Race) -> None:
         stall = await race.world.fair.stall(units=100, size=3, stock_quota=50)
         three, orders = await _two_of_three(race, stall)
         leaver = 2 if number % 2 else random.choice((0, 1))
-        how = random.choice(("sandbox_success", "sandbox_success", "sandbox_duplicate"))
+        how = random.choice((SUCCESS, SUCCESS, DUPLICATE))
         pause = random.choice((0.0, random.uniform(-0.03, 0.03)))
         paid, left = await at_once(
             [
@@ -132,7 +134,7 @@ async def all_last_payers(race: Race) -> None:
         first = await leader.bought(stall.basket(open=stall.campaign_id))
         orders = [await b.placed(stall.basket(join=first["group_id"])) for b in others]
         pairs = zip(others, orders, strict=True)
-        answers = await at_once([_paying(b, o, "sandbox_success") for b, o in pairs])
+        answers = await at_once([_paying(b, o, SUCCESS) for b, o in pairs])
         race.report.same("last payers", [_told(a) for a in answers], ["captured"] * 4)
         group = await _group(race, first["group_id"])
         race.report.same("their group", (group["status"], group["paid"]), ("succeeded", 5))
@@ -153,40 +155,62 @@ async def last_moment(race: Race) -> None:
     Whatever comes first: the order is paid, or it is not and the money is back.
     """
     stalls = [await race.world.fair.stall(units=1, size=2) for _ in range(race.size.late_payers)]
-    free = list(race.buyers)
+    free, aim = list(race.buyers), Aim()
 
     async def one(number: int, stall: Stall) -> tuple[dict[str, Any], str]:
         payer, rival = free.pop(), free.pop()
-        how = stall.basket() if number % 2 else stall.basket(open=stall.campaign_id)
-        order, wish = await payer.placed(how), await rival.quoted(stall.basket())
+        basket = stall.basket() if number % 2 else stall.basket(open=stall.campaign_id)
+        order, wish = await payer.placed(basket), await rival.quoted(stall.basket())
         ends_at = datetime.fromisoformat(order["expires_at"])
+        # A slow payment is begun in time and settles about when the order is swept away.
+        how = DELAY if number % 3 == 2 else SUCCESS
+        earlier = random.uniform(0.1, 1) if how is DELAY else 0
         paid, taken = await asyncio.gather(
-            later(_until(ends_at), _paying(payer, order, "sandbox_success"))(),
-            later(_until(ends_at) + random.uniform(0, 0.4), lambda: rival.place(wish))(),
+            later(aim.until(ends_at) - earlier, _paying(payer, order, how))(),
+            later(aim.until(ends_at) + random.uniform(0, 1), lambda: rival.place(wish))(),
         )
+        if how is SUCCESS:
+            aim.learn(was_late=paid.status != 201)
         free.extend((payer, rival))
         return order, f"pay {_told(paid)}, rival {taken.status}"
 
-    tries = await limited(20, (one(*each) for each in enumerate(stalls)))
+    tries = await limited(PAYERS_AT_ONCE, (one(*each) for each in enumerate(stalls)))
     await race.world.quiet()
     outcomes: Counter[str] = Counter()
     for order, told in tries:
         (row,) = await race.world.rows(
-            "SELECT status, refund FROM orders WHERE id = :id", id=UUID(order["id"])
+            "SELECT o.status, o.refund, p.state FROM orders o"
+            " LEFT JOIN payments p ON p.order_id = o.id WHERE o.id = :id",
+            id=UUID(order["id"]),
         )
-        outcomes[f"{told}: {row['status']}, refund {row['refund']}"] += 1
+        payment = f"payment {row['state'] or 'none'}"
+        outcomes[f"{told}: {row['status']}, {payment}, refund {row['refund']}"] += 1
     await _money_follows(race, [order for order, _ in tries], "last moment")
+    early_ms = round(aim.early_seconds * 1_000)
+    race.report.line("7 last moment", f"{len(tries)} tries, aimed {early_ms} ms early at the end")
     for outcome, times in sorted(outcomes.items()):
         race.report.line("7 last moment", f"{times} x {outcome}")
 
 
-def _until(moment: datetime) -> float:
-    """Seconds until a moment of the service; its clock is not moved here.
+@dataclass
+class Aim:
+    """How long before a moment to set out, learnt from what came late and what did not.
 
-    Give or take 50 ms, begun a little early for the time that a request is on its way.
+    A request is on its way for a while that depends on the load; without learning, nearly all
+    would fall on one side of the moment, and the race would be none.
     """
-    early = random.choice((0.0, 0.05, 0.1))
-    return (moment - datetime.now(UTC)).total_seconds() - early + random.uniform(-0.05, 0.05)
+
+    early_seconds: float = 0.1
+
+    def until(self, moment: datetime) -> float:
+        """Seconds from now, give or take 50 ms; the service's clock is not moved here."""
+        ahead = (moment - datetime.now(UTC)).total_seconds()
+        return ahead - self.early_seconds + random.uniform(-0.05, 0.05)
+
+    def learn(self, *, was_late: bool) -> None:
+        """Set out a little earlier after coming late, a little later after coming in time."""
+        moved = self.early_seconds + (0.02 if was_late else -0.02)
+        self.early_seconds = min(max(moved, -0.2), 1.5)
 
 
 async def many_due(race: Race) -> list[str]:

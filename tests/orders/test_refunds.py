@@ -36,7 +36,7 @@ async def test_units_go_back_at_their_frozen_share_and_up_for_sale(market: Marke
     order = await bought(market, ann, 3)
     share = SOLO_AMOUNT - 1_962
     made = await market.refund(owner, order, lines=line_of(order, 2))
-    assert (made["amount"], made["state"], made["reference"]) == (2 * share, "pending", "shop:R-1")
+    assert (made["amount"], made["state"], made["reference"]) == (2 * share, "pending", "R-1")
     assert await market.levels() == (100, 0, 1)
     await market.balanced(settled=False)
     await market.work()
@@ -217,12 +217,14 @@ async def test_a_storm_of_refunds_never_gives_back_more_than_was_taken(
     market: Market, seed: int
 ) -> None:
     ann, owner = await market.buyer(), await market.as_owner(market.shop_id)
-    order = await bought(market, ann, 5)
+    await market.open_shipping(701)
+    other = await market.goods(market.shop_id, units=9, list_amount=17_777)
+    order = await bought(market, ann, 5, (str(other.id), 5))
     chance = random.Random(seed)
 
     def wish() -> dict[str, Any]:
         if chance.random() < 0.5:
-            return {"lines": line_of(order, chance.randint(1, 3))}
+            return {"lines": line_of(order, chance.randint(1, 3), chance.randint(0, 1))}
         return {"amount": chance.randint(1, 2 * SOLO_AMOUNT)}
 
     asked = [
@@ -236,7 +238,7 @@ async def test_a_storm_of_refunds_never_gives_back_more_than_was_taken(
     given = sum(a.json()["amount"] for a in answers if a.status_code == 201)
     await market.work()
     now = await market.order(ann, order)
-    assert now["refunded_amount"] == given <= 5 * SOLO_AMOUNT
+    assert now["refunded_amount"] == given <= order["total_amount"]
     await market.balanced()
 
 

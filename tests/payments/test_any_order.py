@@ -18,7 +18,7 @@ from tests.orders.books import facts
 from tests.orders.market import Market
 from tests.payments.provider import Provider, be_away
 
-EVENTS = ("capture", "again", "expiry", "cancel", "sweep")
+EVENTS = ("capture", "expiry", "cancel", "sweep")
 
 
 class Story:
@@ -41,10 +41,6 @@ class Story:
         await self.market.database.transact(
             lambda db: payments.record_charge(db, charge, now=self.market.now)
         )
-
-    async def again(self) -> None:
-        """The same word under another event's name."""
-        await self.capture()
 
     async def expiry(self) -> None:
         """The sweeper, who is told by the provider what is so."""
@@ -81,11 +77,12 @@ async def test_every_order_of_facts_ends_with_the_money_where_it_belongs(
 ) -> None:
     ends = set()
     began = market.now
-    for order_of_events in permutations(EVENTS, 4):
+    for order_of_events in permutations(EVENTS):
         story = await _begun(market, provider, in_group=in_group)
         clock.advance(seconds=16 * 60 if in_group else 31 * 60)
         for event in order_of_events:
             await getattr(story, event)()
+        await story.capture()  # the same word again, under another event's name
         clock.advance(hours=2)
         await market.work()
         now = await market.order(story.buyer, story.order)
@@ -100,7 +97,7 @@ async def test_every_order_of_facts_ends_with_the_money_where_it_belongs(
         clock.at = began
         await market.balanced()
     assert ends == ({"closed"} if in_group else {"paid"})
-    assert len(await facts(market.database, "payment.captured")) == 120
+    assert len(await facts(market.database, "payment.captured")) == 24
 
 
 async def test_refunds_and_captures_heard_in_any_order_count_once(

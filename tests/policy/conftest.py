@@ -35,13 +35,11 @@ async def world(backend: str, world_url: str) -> AsyncIterator[World]:
     clock = FrozenClock()
     settings = make_settings(world_url, access_token_ttl_seconds=86_400)
     application = create_app(settings, clock=clock)
-    application.state.passwords = Passwords(
-        Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
-    )
+    application.state.passwords = Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1))
     transport = httpx2.ASGITransport(application, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://shop.test") as client:
-        yards = [Yard(application, clock, client) for _ in range(2)]
-        yield await World(*yards).populate()
+        hill, other = (Yard(application, clock, client) for _ in range(2))
+        yield await World(hill, other).populate()
     await application.state.database.dispose()
     if backend == "postgresql":
         connection = await asyncpg.connect(world_url)

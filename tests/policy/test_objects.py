@@ -1,4 +1,4 @@
-"""Ids out of one hand in another: what is somebody else's does not exist, in paths and in bodies."""
+"""Ids in the wrong hands: what is somebody else's does not exist, in paths and in bodies."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,9 +26,7 @@ def nested(kind: Kind) -> list[Operation]:
     """Operations about an object that belongs to a member, or stands below a shop."""
     outer = {"shop_id"} if kind is Kind.SHOP else set()
     return [
-        o
-        for o in operations()
-        if POLICY[o.method, o.path].kind is kind and set(o.named) - outer
+        o for o in operations() if POLICY[o.method, o.path].kind is kind and set(o.named) - outer
     ]
 
 
@@ -178,12 +176,8 @@ async def test_an_idempotency_key_gives_nobody_elses_answer(world: World) -> Non
     key = {"Idempotency-Key": uuid4().hex}
     buyer, fellow = world.caller(Who.BUYER), world.caller(Who.FELLOW)
     client = world.hill.client
-    first = await client.post(
-        "/v1/me/addresses", json=ADDRESS, headers={**buyer.headers, **key}
-    )
-    second = await client.post(
-        "/v1/me/addresses", json=ADDRESS, headers={**fellow.headers, **key}
-    )
+    first = await client.post("/v1/me/addresses", json=ADDRESS, headers={**buyer.headers, **key})
+    second = await client.post("/v1/me/addresses", json=ADDRESS, headers={**fellow.headers, **key})
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json()["address_id"] != second.json()["address_id"]
     assert "idempotency-replayed" not in second.headers

@@ -115,7 +115,7 @@ def request_of(operation: Operation, ids: dict[str, UUID], body: Any) -> dict[st
 
 async def try_in_vain(world: World, operation: Operation, who: Who, ids: Any) -> httpx2.Response:
     """The call as an intruder makes it: well-formed, and about objects that are there."""
-    body = None
+    body: Any = None
     if operation.path == "/v1/orders" and operation.media:
         body = {**operation.example(ids), "quote_id": UNSEALED}
     elif operation.path == "/v1/operator/auth/password":

@@ -1,4 +1,4 @@
-"""Two shops with everything that has an id, and everybody who may come: whom the policy is about."""
+"""Two shops with everything that has an id, and everybody who may come."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -92,9 +92,7 @@ class Yard(Market):
     async def grant(self, operator_id: UUID, shop_id: UUID) -> None:
         """One more shop for somebody who owns one."""
         await self.database.transact(
-            lambda db: identity.grant_role(
-                db, operator_id, shop_id, ShopRole.OWNER, now=self.now
-            )
+            lambda db: identity.grant_role(db, operator_id, shop_id, ShopRole.OWNER, now=self.now)
         )
 
     async def make(self, parameter: str) -> UUID:

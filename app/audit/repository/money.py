@@ -184,7 +184,9 @@ def refund_share_derived(_: Moment) -> Query:
         (orders.c.refunded_amount == orders.c.total_amount, "full"),
         else_="partly",
     )
-    wrong = sa.or_(orders.c.refunded_amount != back, orders.c.refund != share)
+    # A free order that came to nothing is "full" with nothing to pay back.
+    other_share = sa.and_(orders.c.total_amount > 0, orders.c.refund != share)
+    wrong = sa.or_(orders.c.refunded_amount != back, other_share)
     return Of(orders, orders.c.shop_id, orders.c.id).breach(
         wrong, found=orders.c.refunded_amount, expected=back
     )

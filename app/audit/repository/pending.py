@@ -55,7 +55,7 @@ def _of_shop(shop_id: UUID | None, now: datetime, grace: timedelta) -> list[Quer
         "payments_quarantined": (
             payments,
             payments.c.created_at,
-            payments.c.reason == "amount_mismatch",
+            payments.c.reason.in_(("amount_mismatch", "second_capture")),
         ),
         "refunds_unsent": (refunds, refunds.c.created_at, refunds.c.state == "pending"),
         "refunds_failed": (refunds, refunds.c.created_at, refunds.c.state == "failed"),

@@ -1,6 +1,7 @@
 """The goods of a basket in one statement: what is for sale, at which price, under which shop."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.catalog.models import Category, Product, ProductStatus, ProductTag, Shop, Stock, Variant
 from app.catalog.repository.listing import available, words
 from app.catalog.rules import Goods, ShopTerms
-from app.core.sql import ids_in, table
+from app.core.sql import given_later, is_postgresql, table, told
 
 _shops = table(Shop)
 _products = table(Product)
@@ -63,6 +64,19 @@ _statement = (
         _products.c.status == ProductStatus.ON_SALE,
     )
 )
+_WANTED: Mapping[str, sa.types.TypeEngine[Any]] = {"id": sa.Uuid()}
+
+
+@cache
+def _of_shop(*, on_postgresql: bool) -> sa.Select[Any]:
+    """Built once: every quote and every order runs it."""
+    wanted = given_later("wanted", _WANTED, on_postgresql=on_postgresql)
+    return _statement.where(
+        _variants.c.shop_id == sa.bindparam("of_shop", type_=sa.Uuid()),
+        _variants.c.id.in_(sa.select(wanted.c.id)),
+    )
+
+
 _LEVELS = ("level_1", "level_2", "level_3", "level_4")
 
 
@@ -70,10 +84,9 @@ async def goods(
     db: AsyncSession, shop_id: UUID, units: Mapping[UUID, int]
 ) -> tuple[ShopTerms | None, dict[UUID, Goods]]:
     """Those of the variants that the shop sells now; no shop where it sells none of them."""
-    statement = _statement.where(
-        _variants.c.shop_id == shop_id, ids_in(db, _variants.c.id, list(units))
-    )
-    rows = (await db.execute(statement)).all()
+    wanted = told(db, _WANTED, [{"id": variant_id} for variant_id in units])
+    statement = _of_shop(on_postgresql=is_postgresql(db))
+    rows = (await db.execute(statement, {"of_shop": shop_id, "wanted": wanted})).all()
     found = {row.variant_id: _goods(row, units[row.variant_id]) for row in rows}
     return (_terms(shop_id, rows[0]) if rows else None), found
 

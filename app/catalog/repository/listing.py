@@ -53,7 +53,12 @@ _CARD = (
 )
 _of_shops = _products.join(_shops, _shops.c.id == _products.c.shop_id)
 _cards = sa.select(*_CARD).select_from(_of_shops)
-_full_cards = sa.select(*_CARD, _products.c.description).select_from(_of_shops)
+_of_product = sa.bindparam("of_product", type_=sa.Uuid())
+_card_of = (
+    sa.select(*_CARD, _products.c.description)
+    .select_from(_of_shops)
+    .where(_products.c.id == _of_product)
+)
 
 # Columns, direction and how each part of the cursor is read back.
 _Order = tuple[tuple[sa.Column[Any], ...], bool, tuple[Callable[[Any], Any], ...]]
@@ -79,7 +84,7 @@ def _card(row: sa.RowMapping) -> ProductCard:
 
 async def product_card(db: AsyncSession, product_id: UUID) -> ProductCard | None:
     """One product, whatever its status."""
-    rows = await db.execute(_full_cards.where(_products.c.id == product_id))
+    rows = await db.execute(_card_of, {"of_product": product_id})
     row = rows.mappings().first()
     return None if row is None else _card(row)
 
@@ -134,18 +139,19 @@ def _tagged(tag: str) -> sa.ColumnElement[bool]:
     return _products.c.id.in_(sa.select(_tags.c.product_id).where(_tags.c.tag == tag))
 
 
-_variant_cards = sa.select(
-    *(c for c in _variants.c),
-    sa.func.coalesce(available, 0).label("available"),
-).select_from(_variants.outerjoin(_stock, _stock.c.variant_id == _variants.c.id))
+_variant_cards = (
+    sa.select(*(c for c in _variants.c), sa.func.coalesce(available, 0).label("available"))
+    .select_from(_variants.outerjoin(_stock, _stock.c.variant_id == _variants.c.id))
+    .where(_variants.c.product_id == _of_product)
+    .order_by(_variants.c.list_amount, _variants.c.id)
+)
+_living_variant_cards = _variant_cards.where(_variants.c.archived_at.is_(None))
 
 
 async def variant_cards(
     db: AsyncSession, product_id: UUID, *, with_archived: bool
 ) -> Sequence[VariantCard]:
     """The variants of a product, cheapest first."""
-    statement = _variant_cards.where(_variants.c.product_id == product_id)
-    if not with_archived:
-        statement = statement.where(_variants.c.archived_at.is_(None))
-    rows = await db.execute(statement.order_by(_variants.c.list_amount, _variants.c.id))
+    statement = _variant_cards if with_archived else _living_variant_cards
+    rows = await db.execute(statement, {"of_product": product_id})
     return [VariantCard(**cast("dict[str, Any]", row)) for row in rows.mappings()]

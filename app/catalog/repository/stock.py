@@ -7,6 +7,8 @@ constraints on numbers that are no longer true. SQLite has one writer, to whom l
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog.models import Stock
-from app.core.sql import given, ids_in, table
+from app.core.sql import given_later, ids_in, is_postgresql, table, told
 
 _stock = table(Stock)
 _COLUMNS: Mapping[str, sa.types.TypeEngine[Any]] = {
@@ -22,16 +24,42 @@ _COLUMNS: Mapping[str, sa.types.TypeEngine[Any]] = {
     "quantity": sa.BigInteger(),
 }
 
-Condition = Callable[[sa.CTE], sa.ColumnElement[bool]]
-Change = Callable[[sa.CTE], Mapping[str, sa.ColumnElement[int]]]
+Numbers = Mapping[str, sa.ColumnElement[int]]
 
 
-async def move(
-    db: AsyncSession, units: Mapping[UUID, int], *, enough: Condition, change: Change
-) -> bool:
-    """Apply a change to every variant if the condition holds for each of them, else to none."""
-    rows = [{"variant_id": v, "quantity": q} for v, q in units.items()]
-    wanted = given(db, "wanted", _COLUMNS, rows)
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What must hold of every variant, and the numbers that change then."""
+
+    enough: Callable[[sa.CTE], sa.ColumnElement[bool]]
+    change: Callable[[sa.CTE], Numbers]
+
+
+_RESERVE = Move(
+    enough=lambda held: held.c.on_hand - held.c.reserved - held.c.sold >= held.c.quantity,
+    change=lambda held: {"reserved": held.c.reserved + held.c.quantity},
+)
+_CLAIM = Move(
+    enough=lambda held: held.c.reserved >= held.c.quantity,
+    change=lambda held: {
+        "reserved": held.c.reserved - held.c.quantity,
+        "sold": held.c.sold + held.c.quantity,
+    },
+)
+_RELEASE = Move(
+    enough=lambda held: held.c.reserved >= held.c.quantity,
+    change=lambda held: {"reserved": held.c.reserved - held.c.quantity},
+)
+_GIVE_BACK = Move(
+    enough=lambda held: held.c.sold >= held.c.quantity,
+    change=lambda held: {"sold": held.c.sold - held.c.quantity},
+)
+
+
+@cache
+def _statement(move: Move, *, on_postgresql: bool) -> sa.Executable:
+    """Built once: every order runs two of these."""
+    wanted = given_later("wanted", _COLUMNS, on_postgresql=on_postgresql)
     held = (
         sa.select(_stock, wanted.c.quantity)
         .join(wanted, wanted.c.variant_id == _stock.c.variant_id)
@@ -39,60 +67,47 @@ async def move(
         .with_for_update(key_share=True, of=_stock)
         .cte("held")
     )
-    met = sa.select(sa.func.count()).select_from(held).where(enough(held)).scalar_subquery()
+    met = sa.select(sa.func.count()).select_from(held).where(move.enough(held)).scalar_subquery()
     # Every number is written, changed or not: constraints are first checked on the row as the
     # statement saw it, where a mixture of old and new numbers may well break them.
     numbers = {name: held.c[name] for name in ("on_hand", "reserved", "sold")}
-    moved = await db.execute(
+    return (
         sa.update(_stock)
-        .where(_stock.c.variant_id == held.c.variant_id, met == len(units))
-        .values({**numbers, **change(held)})
+        .where(
+            _stock.c.variant_id == held.c.variant_id,
+            met == sa.bindparam("variants", type_=sa.BigInteger),
+        )
+        .values({**numbers, **move.change(held)})
         .returning(_stock.c.variant_id)
     )
-    return len(moved.all()) == len(units)
+
+
+async def _moved(db: AsyncSession, units: Mapping[UUID, int], move: Move) -> bool:
+    """Apply a change to every variant if the condition holds for each of them, else to none."""
+    rows = [{"variant_id": v, "quantity": q} for v, q in units.items()]
+    values = {"wanted": told(db, _COLUMNS, rows), "variants": len(units)}
+    done = await db.execute(_statement(move, on_postgresql=is_postgresql(db)), values)
+    return len(done.all()) == len(units)
 
 
 async def reserve(db: AsyncSession, units: Mapping[UUID, int]) -> bool:
     """available -> reserved."""
-    return await move(
-        db,
-        units,
-        enough=lambda held: held.c.on_hand - held.c.reserved - held.c.sold >= held.c.quantity,
-        change=lambda held: {"reserved": held.c.reserved + held.c.quantity},
-    )
+    return await _moved(db, units, _RESERVE)
 
 
 async def claim(db: AsyncSession, units: Mapping[UUID, int]) -> bool:
     """reserved -> sold."""
-    return await move(
-        db,
-        units,
-        enough=lambda held: held.c.reserved >= held.c.quantity,
-        change=lambda held: {
-            "reserved": held.c.reserved - held.c.quantity,
-            "sold": held.c.sold + held.c.quantity,
-        },
-    )
+    return await _moved(db, units, _CLAIM)
 
 
 async def release(db: AsyncSession, units: Mapping[UUID, int]) -> bool:
     """reserved -> available."""
-    return await move(
-        db,
-        units,
-        enough=lambda held: held.c.reserved >= held.c.quantity,
-        change=lambda held: {"reserved": held.c.reserved - held.c.quantity},
-    )
+    return await _moved(db, units, _RELEASE)
 
 
 async def give_back(db: AsyncSession, units: Mapping[UUID, int]) -> bool:
     """sold -> available."""
-    return await move(
-        db,
-        units,
-        enough=lambda held: held.c.sold >= held.c.quantity,
-        change=lambda held: {"sold": held.c.sold - held.c.quantity},
-    )
+    return await _moved(db, units, _GIVE_BACK)
 
 
 async def available_of(db: AsyncSession, variant_ids: Sequence[UUID]) -> dict[UUID, int]:

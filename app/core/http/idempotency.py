@@ -52,6 +52,17 @@ class IdempotencyAnswer(SQLModel, table=True):
 
 
 _answers = table(IdempotencyAnswer)
+_add = sa.insert(_answers)
+_is_it = _answers.c.scope == sa.bindparam("of_scope", type_=_answers.c.scope.type)
+_look = sa.select(_answers, sa.true().label("is_locked")).where(_is_it)
+_lock = sa.select(
+    sa.func.pg_try_advisory_xact_lock(sa.bindparam("lock_id", type_=sa.BigInteger)).label(
+        "is_locked"
+    )
+).cte("locked")
+_lock_and_look = sa.select(_answers, _lock.c.is_locked).select_from(
+    _lock.outerjoin(_answers, _is_it)
+)
 
 
 @dataclass(slots=True)
@@ -84,16 +95,17 @@ class Key:
         """The kept answer, or `None` when the work is this request's to do.
 
         On PostgreSQL a transaction lock on the key tells rivals apart; on SQLite the writer's lock
-        has already done so.
+        has already done so. The look may be from just before the lock: an answer stored in between
+        is met by its primary key when this request stores its own, and is found on the next run.
         """
-        if is_postgresql(db):
-            locked = sa.select(sa.func.pg_try_advisory_xact_lock(self._lock_id))
-            if not (await db.execute(locked)).scalar_one():
-                raise IdempotencyInFlight
-        row = (
-            await db.execute(sa.select(_answers).where(_answers.c.scope == self.scope))
-        ).mappings()
-        return self._answer(row.first(), now)
+        values = {"of_scope": self.scope, "lock_id": self._lock_id}
+        statement = _lock_and_look if is_postgresql(db) else _look
+        row = (await db.execute(statement, values)).mappings().first()
+        if row is not None and not row["is_locked"]:
+            raise IdempotencyInFlight
+        # A lock without an answer comes as a row of nothing.
+        kept = None if row is None or row["scope"] is None else row
+        return self._answer(kept, now)
 
     def _answer(self, kept: sa.RowMapping | None, now: datetime) -> Response | None:
         if kept is None:
@@ -142,7 +154,7 @@ class Key:
         first = {"scope": self.scope, "request_hash": self.request_hash, "created_at": now}
         if not self.marked:
             # A rival that slipped past the lock meets the primary key here and is run again.
-            await db.execute(sa.insert(_answers).values(**first, **values))
+            await db.execute(_add, {**first, **values})
             return
         statement = upsert(db, _answers).values(**first, **values)
         done = await db.execute(

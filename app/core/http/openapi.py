@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.core.http.examples import complete
 from app.core.http.problem import ProblemDocument
 
 SUMMARY = "Community shops: group buy, promotions, trust. Amounts are integers in minor units."
@@ -36,4 +37,5 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = problem
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    complete(schemas)
     return document

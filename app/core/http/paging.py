@@ -76,7 +76,7 @@ def beyond(columns: Sequence[Any], values: Sequence[Any], *, descending: bool) -
     return row < edge if descending else row > edge
 
 
-def _paging(
+async def _paging(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
     cursor: Annotated[str | None, Query(max_length=1_000, pattern=r"^[A-Za-z0-9_-]+$")] = None,

@@ -261,7 +261,7 @@ class _Work:
 Outside = Callable[[], Any]
 
 
-def _outside(request: Request) -> Outside:
+async def _outside(request: Request) -> Outside:
     work: _Work = request.state.work
     return work.outside
 

@@ -23,7 +23,9 @@ _ETAG = re.compile(r'^(?:W/)?"(\d{1,18})"$')
 
 
 async def _version(
-    if_match: Annotated[str | None, Header(max_length=64, examples=['"3"'])] = None,
+    if_match: Annotated[
+        str | None, Header(alias="If-Match", max_length=64, examples=['"3"'])
+    ] = None,
 ) -> int:
     found = _ETAG.match(if_match or "")
     if not found:

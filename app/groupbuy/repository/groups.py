@@ -39,7 +39,7 @@ async def take_place(db: AsyncSession, group_id: UUID, *, now: datetime) -> sa.R
 
 async def add_seat(db: AsyncSession, values: dict[str, Any]) -> bool:
     """Insert a seat unless the member has a live one in the group or campaign."""
-    return await changed(db, upsert(db, _seats).values(**values).on_conflict_do_nothing()) > 0
+    return await changed(db, upsert(db, _seats).on_conflict_do_nothing(), values) > 0
 
 
 async def hold_group_of(db: AsyncSession, order_id: UUID) -> sa.RowMapping | None:

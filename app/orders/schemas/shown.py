@@ -5,14 +5,88 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, field_validator
 
 from app.core.http.paging import Page
 from app.core.http.schema import Shown
 from app.orders.models import Fulfilment, OrderStatus, RefundShare
+from app.orders.rules import OF_THE_SHOP
 from app.orders.service.pricing import Priced
 from app.orders.service.read import OrderBrief, OrderView
 from app.payments.models import PaymentState, RefundStatus
+
+_AT = "2026-06-18T04:00:00Z"
+_ID = "0192f0c1-a5e8-7000-a000-00000000000"
+_OF_LINE = {"variant_id": f"{_ID}4", "product_id": f"{_ID}3", "quantity": 1, "list_amount": 19_900}
+_OFF = {
+    "kind": "group_price",
+    "promotion_id": None,
+    "promotion_version": None,
+    "amount": 10_000,
+    "units": 1,
+}
+_PAYMENT = {
+    "id": f"{_ID}8",
+    "state": "captured",
+    "amount": 9_900,
+    "currency": "CNY",
+    "gateway": "sandbox",
+    "reason": None,
+    "created_at": _AT,
+    "captured_at": _AT,
+    "refunded_amount": 0,
+}
+_ORDER = {
+    "id": f"{_ID}7",
+    "shop_id": f"{_ID}2",
+    "group_id": f"{_ID}5",
+    "campaign_id": f"{_ID}1",
+    "community_id": None,
+    "status": "paid",
+    "fulfilment": "none",
+    "refund": "none",
+    "currency": "CNY",
+    "goods_amount": 9_900,
+    "shipping_amount": 0,
+    "total_amount": 9_900,
+    "refunded_amount": 0,
+    "placed_at": _AT,
+    "expires_at": "2026-06-18T04:15:00Z",
+    "paid_at": _AT,
+    "confirmed_at": None,
+    "shipped_at": None,
+    "received_at": None,
+    "refund_due_reason": None,
+    "carrier": None,
+    "tracking_number": None,
+    "lines": [
+        {
+            "id": f"{_ID}9",
+            **_OF_LINE,
+            "product_title": "东魁杨梅",
+            "variant_title": "2.5kg",
+            "sku": "YM-25",
+            "price_amount": 9_900,
+            "payable_amount": 9_900,
+            "refunded_quantity": 0,
+            "refunded_amount": 0,
+        }
+    ],
+}
+_ADDRESS = {
+    "recipient": "林小禾",
+    "phone": "+8613800000000",
+    "province": "浙江省",
+    "city": "台州市",
+    "district": "仙居县",
+    "street": "福应街道",
+    "detail": "环城南路 1 号",
+    "postal_code": None,
+}
+
+
+def _example(**values: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [values]})
 
 
 class PriceAdjustmentShown(Shown):
@@ -56,6 +130,33 @@ class NotAppliedShown(Shown):
 
 class QuoteShown(Shown):
     """The price of a basket, explained; `quote_id` holds the shop to it until `expires_at`."""
+
+    model_config = _example(
+        quote_id="c2VhbGVk",
+        expires_at="2026-06-18T04:15:00Z",
+        currency="CNY",
+        lines=[
+            {
+                **_OF_LINE,
+                "title": "东魁杨梅",
+                "price_amount": 9_900,
+                "payable_amount": 9_900,
+                "adjustments": [_OFF],
+            }
+        ],
+        goods_list_amount=19_900,
+        goods_discount_amount=10_000,
+        goods_payable_amount=9_900,
+        shipping_amount=0,
+        total_amount=9_900,
+        applied=[{**_OFF, "names": {}}],
+        not_applied=[],
+        optimality="proven",
+        bound_amount=9_900,
+        runner_up_amount=None,
+        rounding="half_up_per_unit",
+        allocation="largest_remainder_ties_to_earlier",
+    )
 
     quote_id: str
     expires_at: datetime
@@ -154,6 +255,8 @@ class OrderLineShown(Shown):
 class OrderBriefShown(Shown):
     """An order as lists show it."""
 
+    model_config = _example(**_ORDER)
+
     id: UUID
     shop_id: UUID
     group_id: UUID | None
@@ -188,6 +291,8 @@ class OrderBriefShown(Shown):
 class DeliveryAddressShown(Shown):
     """Where an order goes."""
 
+    model_config = _example(**_ADDRESS)
+
     recipient: str
     phone: str
     province: str
@@ -200,6 +305,8 @@ class DeliveryAddressShown(Shown):
 
 class PaymentShown(Shown):
     """One attempt to pay; `declined` means nothing was taken and another may be made."""
+
+    model_config = _example(**_PAYMENT)
 
     id: UUID
     state: PaymentState
@@ -215,6 +322,17 @@ class PaymentShown(Shown):
 class RefundShown(Shown):
     """Money on its way back, or back; a failed one is tried again."""
 
+    model_config = _example(
+        id=f"{_ID}a",
+        amount=9_900,
+        currency="CNY",
+        reason="damaged",
+        reference="R-1001",
+        state="pending",
+        created_at=_AT,
+        done_at=None,
+    )
+
     id: UUID
     amount: int
     currency: str
@@ -224,9 +342,16 @@ class RefundShown(Shown):
     created_at: datetime
     done_at: datetime | None
 
+    @field_validator("reference")
+    @classmethod
+    def _as_the_shop_gave_it(cls, reference: str) -> str:
+        return reference.removeprefix(OF_THE_SHOP)
+
 
 class OrderShown(OrderBriefShown):
     """An order with all that belongs to it."""
+
+    model_config = _example(**_ORDER, address=_ADDRESS, payments=[_PAYMENT], refunds=[])
 
     address: DeliveryAddressShown | None
     payments: list[PaymentShown]

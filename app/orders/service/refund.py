@@ -20,6 +20,7 @@ from app.orders.errors import NothingToRefund, OrderNotConfirmed
 from app.orders.events import OrderRefunded, OrderRefundOwed
 from app.orders.models import Fulfilment
 from app.orders.rules import (
+    OF_THE_SHOP,
     LineLeft,
     RefundPart,
     parts_for_amount,
@@ -63,7 +64,7 @@ async def refund(
     amount = sum(part.amount for part in parts)
     if amount == 0:
         raise NothingToRefund
-    owed = RefundOrder(order_id, amount, wish.reason, f"shop:{wish.reference}")
+    owed = RefundOrder(order_id, amount, wish.reason, f"{OF_THE_SHOP}{wish.reference}")
     made = await payments.owe_refund(db, owed, now=now)
     held = await repository.hold(db, order_id)
     restocks = wish.restock and held["fulfilment"] == Fulfilment.FULFILLING

@@ -18,9 +18,8 @@ _notices = table(SandboxNotice)
 
 async def append(db: AsyncSession, values: dict[str, Any]) -> bool:
     """Append an entry unless its slot is taken; says whether it did."""
-    statement = upsert(db, _entries).values(id=new_id(), **values)
-    wanted = statement.on_conflict_do_nothing(index_elements=["slot"])
-    return await changed(db, wanted) > 0
+    statement = upsert(db, _entries).on_conflict_do_nothing(index_elements=["slot"])
+    return await changed(db, statement, {"id": new_id(), **values}) > 0
 
 
 async def entries_of(db: AsyncSession, payment_id: UUID) -> Sequence[sa.RowMapping]:
