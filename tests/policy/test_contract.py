@@ -149,6 +149,21 @@ def test_every_example_validates(name: str, example: Any) -> None:
     assert faults(example, SCHEMAS[name]) == []
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"quantity": 1},
+        {"variant_id": "no uuid", "quantity": 1},
+        {"variant_id": "0192f0c1-a5e8-7000-a000-000000000001", "quantity": 0},
+        {"variant_id": "0192f0c1-a5e8-7000-a000-000000000001", "quantity": True},
+        {"variant_id": "0192f0c1-a5e8-7000-a000-000000000001", "quantity": 1, "price": 1},
+        [],
+    ],
+)
+def test_an_example_that_does_not_fit_would_be_noticed(wrong: Any) -> None:
+    assert faults(wrong, SCHEMAS["LineWish"]) != []
+
+
 def answers() -> Iterator[tuple[Operation, dict[str, Any]]]:
     """The shapes of all JSON answers that are no refusals."""
     for operation in OPERATIONS:
