@@ -38,6 +38,7 @@ class Server:
     process: psutil.Process
     port: int
     started_seconds: float
+    started_cpu_seconds: float
 
     def cpu_seconds(self) -> float:
         """CPU time of the process so far."""
@@ -61,7 +62,9 @@ async def serving(url: str, log: Path) -> AsyncIterator[Server]:
         )
     try:
         await _ready(port, child, log)
-        yield Server(psutil.Process(child.pid), port, time.perf_counter() - began_at)
+        took, process = time.perf_counter() - began_at, psutil.Process(child.pid)
+        times = process.cpu_times()
+        yield Server(process, port, took, times.user + times.system)
     finally:
         child.terminate()
         await asyncio.to_thread(child.wait, 15)

@@ -60,7 +60,7 @@ async def each(rows: Iterable[Any], work: Callable[[Any], Awaitable[object]]) ->
         try:
             done += bool(await work(row))
         except Exception:
-            row_id = row["id"] if isinstance(row, Mapping) else row.id
+            row_id = row["id"] if isinstance(row, Mapping) else getattr(row, "id", row)
             log.exception("row_failed", row_id=str(row_id))
     return done
 

@@ -1,5 +1,4 @@
-"""A request without its key is told so, whatever the route does with the key; one without a path
-for its method is told which methods there are."""
+"""Requests that do not fit: no key, a method the path does not have, one entry twice."""
 
 from tests.catalog.stand import statements
 from tests.orders.market import Market

@@ -177,14 +177,17 @@ class _Work:
             if kept is not None:
                 return kept
             try:
-                response = await self._answer(inner)
+                return await self._finish(inner)
             except BaseException:
                 await self._give_up()
                 raise
-            if self.key is not None:
-                await self.key.store(db, response, now=self.database.clock.now())
-            await commit(db)
-            return response
+
+    async def _finish(self, inner: Handler) -> Response:
+        response = await self._answer(inner)
+        if self.key is not None:
+            await self.key.store(self.db, response, now=self.database.clock.now())
+        await commit(self.db)
+        return response
 
     async def _take_key(self, principal: Principal | None) -> Response | None:
         told = self.request.headers.get(HEADER, "")
