@@ -17,6 +17,7 @@ from app.core.http.idempotency import IdempotencyAnswer, prune_answers
 from app.core.sql import table
 from tests.core.conftest import all_rows, keyed, problem_of
 from tests.core.little import Script
+from tests.core.test_route import collision
 from tests.fakes import FrozenClock
 
 WISH = {"name": "tea"}
@@ -245,6 +246,27 @@ async def test_a_failure_after_outside_releases_the_key(
     assert await all_rows(database) == {}
     script.after_outside = None
     answer = await client.post("/v1/things/outside", json=WISH, headers=headers)
+    assert answer.status_code == 201
+    assert await all_rows(database) == ONE_EFFECT
+
+
+async def test_a_commit_that_collides_after_outside_is_run_again_at_once(
+    client: httpx2.AsyncClient, database: Database, script: Script
+) -> None:
+    """The rerun must not find the first run's own key in flight."""
+    commits = 0
+    really = AsyncSession.commit
+
+    async def second_commit_collides(db: AsyncSession) -> None:
+        nonlocal commits
+        commits += 1
+        if commits == 2:
+            raise collision("40001")
+        await really(db)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AsyncSession, "commit", second_commit_collides)
+        answer = await client.post("/v1/things/outside", json=WISH, headers=keyed("one"))
     assert answer.status_code == 201
     assert await all_rows(database) == ONE_EFFECT
 
