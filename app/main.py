@@ -54,7 +54,7 @@ def create_app(
         generate_unique_id_function=operation_id,
         separate_input_output_schemas=False,
         docs_url=None,
-        openapi_url="/openapi.json" if settings.docs_public else None,
+        openapi_url="/openapi.json" if settings.shows_docs else None,
         redoc_url=None,
         # A path is spelt one way; a redirect would trust the Host header for its target.
         redirect_slashes=False,
@@ -81,7 +81,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     for router in ROUTERS:
         app.include_router(router)
     app.include_router(system.router)
-    if settings.docs_public:
+    if settings.shows_docs:
         add_docs(app)
     if settings.app_env == "test":
         app.include_router(system.test_router)

@@ -1,9 +1,10 @@
 """Every knob of the service; weak or default secrets are refused outside development."""
 
+import ipaddress
 from functools import cached_property
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 DEVELOPMENT_SECRET = "quanpu-development-secret-change-me-32b"  # noqa: S105
@@ -39,7 +40,7 @@ class Settings(BaseSettings):
     cors_origins: list[str] = []
     trusted_proxies: list[str] = []
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    docs_public: bool = True
+    docs_public: bool | None = None
 
     idempotency_ttl_seconds: int = Field(default=48 * 3_600, ge=24 * 3_600)
     idempotency_lease_seconds: int = Field(default=60, ge=5)
@@ -70,6 +71,25 @@ class Settings(BaseSettings):
     invitation_ttl_seconds: int = Field(default=7 * 86_400, ge=60)
     redis_url: SecretStr = SecretStr("")
 
+    @field_validator("docs_public", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, told: object) -> object:
+        return None if told == "" else told
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _as_networks(cls, told: list[str]) -> list[str]:
+        """Each in its one spelling; a single address is a network of one."""
+        networks = []
+        for number, entry in enumerate(told, start=1):
+            try:
+                networks.append(str(ipaddress.ip_network(entry, strict=False)))
+            except ValueError:
+                raise ValueError(
+                    f"entry {number} is neither an address (10.0.0.1) nor a network (10.0.0.0/8)"
+                ) from None
+        return networks
+
     @model_validator(mode="after")
     def _refuse_weak_secrets(self) -> Self:
         secret = self.token_secret.get_secret_value()
@@ -99,6 +119,11 @@ class Settings(BaseSettings):
         if not self.sqlalchemy_url.startswith(("postgresql+asyncpg://", "sqlite+aiosqlite://")):
             raise ValueError("DATABASE_URL must begin with postgresql:// or sqlite://")
         return self
+
+    @property
+    def shows_docs(self) -> bool:
+        """Whether the API's pages are served; unless told, everywhere but in production."""
+        return self.app_env != "production" if self.docs_public is None else self.docs_public
 
     @cached_property
     def sqlalchemy_url(self) -> str:

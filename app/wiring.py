@@ -27,6 +27,7 @@ from app.orders.events import OrderPaid, OrderRefunded, OrderRefundOwed
 from app.orders.jobs import JOBS as ORDER_JOBS
 from app.orders.routes import ROUTERS as ORDER_ROUTERS
 from app.payments.adapters.sandbox import SandboxGateway
+from app.payments.adapters.timed import timed
 from app.payments.events import EVENTS as PAYMENT_EVENTS
 from app.payments.events import PaymentCaptured, RefundSucceeded
 from app.payments.gateway import Gateway
@@ -79,6 +80,6 @@ WIRING = Wiring.of(REACTIONS, HANDLERS, EVENTS)
 
 
 def gateways_of(settings: Settings, database: Database) -> Mapping[str, Gateway]:
-    """The payment gateways of this installation, by name."""
+    """The payment gateways of this installation, by name; none may keep its caller waiting."""
     sandbox = SandboxGateway(database, delay_seconds=settings.sandbox_delay_seconds)
-    return {sandbox.name: sandbox}
+    return {sandbox.name: timed(sandbox, seconds=settings.gateway_timeout_seconds)}

@@ -75,7 +75,7 @@ def _line(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def _plain(row: Any) -> dict[str, Any]:
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {name: _value(value) for name, value in row.items()}
 
 

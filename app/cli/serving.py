@@ -30,7 +30,7 @@ class _AnnouncingServer(uvicorn.Server):
 
 
 def uvicorn_options(settings: Settings) -> dict[str, Any]:
-    """What every server of ours runs with; forwarded addresses are believed from proxies named."""
+    """What every server of ours runs with."""
     return {
         "loop": "uvloop",
         "http": "httptools",
@@ -39,8 +39,8 @@ def uvicorn_options(settings: Settings) -> dict[str, Any]:
         "limit_concurrency": CONNECTIONS_MAX,
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
-        "proxy_headers": bool(settings.trusted_proxies),
-        "forwarded_allow_ips": settings.trusted_proxies,
+        # Who is believed about forwarded addresses is decided in one place, `RateLimits.address`.
+        "proxy_headers": False,
         "server_header": False,
         "access_log": False,
         # The application logs in its own, redacted form.

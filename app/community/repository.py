@@ -237,18 +237,6 @@ async def belongs(db: AsyncSession, member_id: UUID, shop_id: UUID, community_id
     return found.first() is not None
 
 
-async def is_member(db: AsyncSession, member_id: UUID, community_id: UUID) -> bool:
-    """Whether a member belongs to a community."""
-    found = await db.execute(
-        sa.select(_memberships.c.member_id).where(
-            _memberships.c.community_id == community_id,
-            _memberships.c.member_id == member_id,
-            _belongs,
-        )
-    )
-    return found.first() is not None
-
-
 async def fellows(
     db: AsyncSession, member_id: UUID, shop_id: UUID, among: Sequence[UUID]
 ) -> frozenset[UUID]:

@@ -38,11 +38,6 @@ async def membership(db: AsyncSession, member_id: UUID, shop_id: UUID) -> Standi
     return await repository.standing(db, member_id, shop_id)
 
 
-async def is_member(db: AsyncSession, member_id: UUID, community_id: UUID) -> bool:
-    """Whether a member belongs to a community now."""
-    return await repository.is_member(db, member_id, community_id)
-
-
 async def community_for_order(
     db: AsyncSession, member_id: UUID, shop_id: UUID, community_id: UUID | None
 ) -> UUID | None:

@@ -1,4 +1,8 @@
-"""Who changed what, from what, to what, in which request: written with the change, never edited."""
+"""Who changed what, from what, to what, in which request: written with the change, never edited.
+
+It has what operators edit. What members and workers do to orders, groups and money is told by the
+facts in the outbox, each with its actor and request.
+"""
 
 from datetime import datetime
 from typing import Any

@@ -2,6 +2,10 @@
 
 `record` runs the reactions of a fact inside the caller's transaction and holds the fact back until
 the commit writes it to the outbox; the worker then hands it to the handlers, at least once.
+
+Each row of the outbox names who acted. So it is also the log of who changed the state of what, be
+it a member, an operator or a worker; the audit log beside it has what operators edited, from what
+to what.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -27,7 +31,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
-from app.core.context import request_id_var
+from app.core.context import Actor, actor_var, request_id_var
 from app.core.ids import new_id
 from app.core.sql import Json, table
 
@@ -120,7 +124,7 @@ def listener_name(listener: Callable[..., Any]) -> str:
 
 
 class OutboxEvent(SQLModel, table=True):
-    """A committed fact and how far its delivery has come."""
+    """A committed fact, by whom and in which request, and how far its delivery has come."""
 
     __tablename__ = "outbox_events"
     __table_args__ = (
@@ -143,6 +147,8 @@ class OutboxEvent(SQLModel, table=True):
     sequence: int = Field(sa_type=sa.BigInteger)
     at: datetime
     payload: dict[str, Any] = Field(sa_type=Json)
+    actor_kind: str = Field(max_length=16)
+    actor_id: UUID | None
     request_id: str = Field(max_length=64)
     deliver_after: datetime
     lease_until: datetime | None = None
@@ -200,13 +206,13 @@ async def flush_events(db: AsyncSession) -> None:
     pending: list[Event] = db.info["pending_events"]
     if not pending:
         return
-    request_id = request_id_var.get()
+    actor, request_id = actor_var.get(), request_id_var.get()
     connection = await db.connection()
-    await connection.execute(_append, [_row(event, request_id) for event in pending])
+    await connection.execute(_append, [_row(event, actor, request_id) for event in pending])
     pending.clear()
 
 
-def _row(event: Event, request_id: str) -> dict[str, Any]:
+def _row(event: Event, actor: Actor, request_id: str) -> dict[str, Any]:
     return {
         "id": new_id(),
         "kind": event.kind,
@@ -217,6 +223,8 @@ def _row(event: Event, request_id: str) -> dict[str, Any]:
         "of_aggregate": event.aggregate_id,
         "at": event.at,
         "payload": payload_of(event),
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
         "request_id": request_id,
         "deliver_after": event.at,
         "attempts": 0,

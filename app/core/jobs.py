@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from app.core.sql import table, upsert
 from app.settings import Settings
 
 log = structlog.get_logger("jobs")
+BEAT_KEPT = timedelta(days=1)
 
 
 class WorkerBeat(SQLModel, table=True):
@@ -66,12 +67,14 @@ async def each(rows: Iterable[Any], work: Callable[[Any], Awaitable[object]]) ->
 
 
 async def beat(db: AsyncSession, worker_id: UUID, now: datetime) -> None:
-    """Say that this worker lives."""
+    """Say that this worker lives, and forget those that have long been silent."""
     row = table(WorkerBeat)
     statement = upsert(db, row).values(worker_id=worker_id, at=now)
     await db.execute(
         statement.on_conflict_do_update(index_elements=["worker_id"], set_={"at": now})
     )
+    # Every start of a worker has an id of its own.
+    await db.execute(sa.delete(row).where(row.c.at < now - BEAT_KEPT))
 
 
 async def last_beat(db: AsyncSession) -> datetime | None:

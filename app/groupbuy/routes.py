@@ -52,7 +52,7 @@ _ONE = "/{campaign_id}"
 
 @public.get("/groups/{group_id}", responses=problems(Unauthenticated, NotFound))
 async def get_group(group_id: UUID, member: MaybeMember, db: ReadDb, now: Now) -> GroupShown:
-    """Show a group: how many are in and missing, until when, and whether the caller is in."""
+    """Show a group: how many are in and missing, until when, and to its fellows who is in."""
     viewer_id = member.id if member else None
     return _group(await pages.group_page(db, group_id, viewer_id), now)
 

@@ -41,14 +41,14 @@ def phase(
     return CampaignPhase.RUNNING if now < ends_at else CampaignPhase.ENDED
 
 
-def seat_expiry(
-    now: datetime, ttl_seconds: int, deadline_at: datetime | None, grace_seconds: int
-) -> datetime:
-    """How long a seat is held unpaid: never past its group's deadline plus grace."""
+def seat_expiry(now: datetime, ttl_seconds: int, deadline_at: datetime | None) -> datetime:
+    """How long a seat is held unpaid: never past its group's deadline.
+
+    Money taken after the deadline would have to go back, so no payment may begin then; the grace
+    is for news of money that was taken before.
+    """
     until = now + timedelta(seconds=ttl_seconds)
-    if deadline_at is None:
-        return until
-    return min(until, deadline_at + timedelta(seconds=grace_seconds))
+    return until if deadline_at is None else min(until, deadline_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,7 +251,9 @@ class OpenGroupShown(Shown):
 
 
 class GroupShown(Shown):
-    """A group; people are named only where they agreed to it, and never for private goods."""
+    """A group. The caller reads its own name and those of its fellows, members of a community of
+    the shop that it belongs to, where they agreed to be shown; never for private goods.
+    """
 
     model_config = _example(
         id=f"{_ID}5",
@@ -284,8 +286,10 @@ class GroupShown(Shown):
     opened_at: datetime | None
     deadline_at: datetime | None = Field(description="Null until the leader has paid.")
     server_now: datetime
-    leader_name: str | None
-    member_names: list[str] = Field(description="Paid members besides the leader.")
+    leader_name: str | None = Field(
+        description="Null unless the leader may be named to the caller."
+    )
+    member_names: list[str] = Field(description="Paid members besides the leader who are named.")
     others_count: int = Field(description="Paid members who are not named.")
     mine: bool = Field(description="The caller has a seat in it.")
 

@@ -10,6 +10,7 @@ from app.core.jobs import Job, JobContext, each
 from app.orders import service
 from app.orders.models import OrderStatus
 from app.payments import service as payments
+from app.payments.errors import PaymentInProgress
 from app.payments.gateway import Charge, Gateway, GatewayUnavailable
 
 BATCHES_MAX = 20
@@ -43,9 +44,13 @@ async def _expire(context: JobContext, now: datetime, row: sa.RowMapping) -> boo
     async def end(db: AsyncSession) -> bool:
         if charge is not None:
             await payments.record_charge(db, charge, now=now)
-        return await service.end_unpaid(db, row, OrderStatus.EXPIRED, now=now)
+        stopped = charge.payment_id if charge else None
+        return await service.end_unpaid(db, row, OrderStatus.EXPIRED, stopped=stopped, now=now)
 
-    return await context.database.transact(end)
+    try:
+        return await context.database.transact(end)
+    except PaymentInProgress:
+        return False  # it began just now; the next run stops it first
 
 
 async def _stopped(context: JobContext, row: sa.RowMapping, now: datetime) -> Charge | None:

@@ -261,7 +261,9 @@ async def hold(db: AsyncSession, order_id: UUID) -> sa.RowMapping:
     return row
 
 
-async def add_refunded(db: AsyncSession, order_id: UUID, amount: int) -> sa.RowMapping:
+async def add_refunded(
+    db: AsyncSession, order_id: UUID, amount: int, *, at: datetime
+) -> sa.RowMapping:
     """Count money that came back; the derived columns follow in the same statement.
 
     A paid order closes when everything is back; one that had ended stays as it ended.
@@ -276,6 +278,9 @@ async def add_refunded(db: AsyncSession, order_id: UUID, amount: int) -> sa.RowM
             refunded_amount=total,
             refund=sa.case((is_full, RefundShare.FULL.value), else_=RefundShare.PARTLY.value),
             status=sa.case((closes, OrderStatus.CLOSED.value), else_=_orders.c.status),
+            ended_at=sa.case(
+                (closes, sa.literal(at, _orders.c.ended_at.type)), else_=_orders.c.ended_at
+            ),
         )
         .returning(*_BRIEF)
     )

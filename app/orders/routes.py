@@ -172,6 +172,7 @@ async def pay(
         *_SIGNED,
         NotFound,
         errors.OrderNotCancellable,
+        payment_errors.PaymentInProgress,
         group_errors.SeatNotLeavable,
         GatewayUnavailable,
     ),

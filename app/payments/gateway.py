@@ -1,10 +1,11 @@
 """What a payment service provider must be able to do, in our words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from app.core.errors import Problem
@@ -73,6 +74,14 @@ class GatewayRefund:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message from the provider: look at this payment again."""
+
+    id: UUID
+    payment_id: UUID
+
+
 class GatewayUnavailable(Problem):
     """The provider does not answer; what became of the charge is asked again later."""
 
@@ -105,3 +114,14 @@ class Gateway(Protocol):
 
     async def refund(self, wish: RefundWish, *, now: datetime) -> GatewayRefund:
         """Give money back; never more than was captured."""
+
+
+@runtime_checkable
+class Notifier(Gateway, Protocol):
+    """A provider whose notices are fetched, because it does not send them itself."""
+
+    async def notices(self, now: datetime, rows_max: int) -> Sequence[Notice]:
+        """Messages due to be sent; each is sent until it is said to be heard."""
+
+    async def heard(self, notice: Notice, *, now: datetime) -> None:
+        """The receiver has dealt with a message."""

@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.jobs import Job, JobContext, each
 from app.payments import repository, service
-from app.payments.adapters.sandbox import Notice, SandboxGateway
 from app.payments.gateway import (
     Charge,
     Gateway,
     GatewayRefund,
     GatewayUnavailable,
+    Notice,
+    Notifier,
     RefundWish,
 )
 
@@ -90,17 +91,24 @@ def _recording_charge(
     return lambda db: service.record_charge(db, charge, now=context.now())
 
 
-async def hear_sandbox(context: JobContext) -> int:
-    """Receive the sandbox provider's notices, as a webhook would for a real one."""
-    gateway = context.gateways.get(SandboxGateway.name)
-    if not isinstance(gateway, SandboxGateway):
+async def hear_notices(context: JobContext) -> int:
+    """Fetch the notices of providers that do not send them, as a webhook would receive them."""
+    heard = 0
+    for gateway in context.gateways.values():
+        if isinstance(gateway, Notifier):
+            heard += await _hear_from(context, gateway)
+    return heard
+
+
+async def _hear_from(context: JobContext, gateway: Notifier) -> int:
+    try:
+        notices = await gateway.notices(context.now(), context.settings.sweep_batch_rows)
+    except GatewayUnavailable:
         return 0
-    now = context.now()
-    notices = await gateway.notices(now, context.settings.sweep_batch_rows)
     return await each(notices, partial(_hear, context, gateway))
 
 
-async def _hear(context: JobContext, gateway: SandboxGateway, notice: Notice) -> bool:
+async def _hear(context: JobContext, gateway: Notifier, notice: Notice) -> bool:
     now = context.now()
     charge = await gateway.find(notice.payment_id, now=now)
     assert charge is not None, "notices are about charges"
@@ -111,6 +119,6 @@ async def _hear(context: JobContext, gateway: SandboxGateway, notice: Notice) ->
 
 JOBS = (
     Job("payments.send_refunds", 1, send_refunds),
-    Job("payments.hear_sandbox", 1, hear_sandbox),
+    Job("payments.hear_notices", 1, hear_notices),
     Job("payments.ask_about_silent", 5, ask_about_silent),
 )

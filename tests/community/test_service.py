@@ -127,8 +127,6 @@ async def test_the_community_of_an_order_is_the_buyers_and_the_shops(stand: Stan
         for wrong in (not_mine.id, foreign.id, ANY):
             with pytest.raises(NotAMember):
                 await check(db, member, shop.id, wrong)
-        assert await communities.is_member(db, member, foreign.id)
-        assert not await communities.is_member(db, member, not_mine.id)
 
 
 async def test_fellows_share_a_community_of_the_shop_now(stand: Stand) -> None:

@@ -112,9 +112,7 @@ class Party:
         order_id = uuid4()
 
         async def work(db: AsyncSession) -> Place:
-            seat = service.SeatWish(
-                self.shop_id, member_id, order_id, None, quantity, TTL_SECONDS, GRACE_SECONDS
-            )
+            seat = service.SeatWish(self.shop_id, member_id, order_id, None, quantity, TTL_SECONDS)
             taken = await service.take_seat(db, offered, seat, now=self.now)
             await service.take_quota(db, offered, quantity)
             return Place(order_id, member_id, taken.group_id, taken.expires_at)

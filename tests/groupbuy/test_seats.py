@@ -90,7 +90,7 @@ async def test_nobody_joins_at_the_deadline_and_everybody_before(party: Party) -
     leader = await party.opened(await party.campaign())
     party.clock.advance(seconds=3_599)
     last = await party.join(leader.group_id)
-    assert last.expires_at == party.now + timedelta(seconds=1 + GRACE_SECONDS)
+    assert last.expires_at == party.now + timedelta(seconds=1)
     party.clock.advance(seconds=1)
     await refused(party, GroupClosed, party.join(leader.group_id))
 

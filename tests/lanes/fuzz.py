@@ -28,9 +28,9 @@ from tests.lanes.world import Buyer, Fair, Stall, World, say
 from tests.orders.market import ADDRESS
 
 # For each of the two callers.
-SECONDS = {"full": 60, "ci": 12}
+SECONDS = {"full": 60, "ci": 10}
 # Signing out ends a session; the next one is taken then.
-SESSIONS = 300
+SESSIONS = 120
 OPERATOR = {"email": "fuzz@example.com", "password": "a-long-quiet-evening"}
 
 # Routes that are not called, and why; every other route of the OpenAPI file is.

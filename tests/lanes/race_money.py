@@ -116,7 +116,10 @@ async def _money_follows(race: Race, orders: list[dict[str, Any]], told: str) ->
         (row,) = await race.world.rows(
             "SELECT o.status, o.total_amount, (SELECT COALESCE(SUM(CASE e.kind WHEN 'charge' THEN"
             " e.amount WHEN 'refund' THEN -e.amount ELSE 0 END), 0) FROM sandbox_entries e"
-            " JOIN payments p ON p.id = e.payment_id WHERE p.order_id = o.id) AS held,"
+            " JOIN payments p ON p.id = e.payment_id WHERE p.order_id = o.id AND NOT EXISTS"
+            # A slow charge that was stopped before it settled took nothing.
+            " (SELECT 1 FROM sandbox_entries c WHERE c.payment_id = p.id AND c.kind = 'cancel'))"
+            " AS held,"
             " (SELECT COUNT(*) FROM refunds r WHERE r.order_id = o.id) AS refunds"
             " FROM orders o WHERE o.id = :id",
             id=UUID(order["id"]),

@@ -1,5 +1,6 @@
 """Money that comes too late: the order is lifted where it can be, else all of it goes back once."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -123,13 +124,8 @@ async def test_money_for_a_failed_group_is_refunded(
     await market.pay(ann, first)
     clock.advance(seconds=3_599)
     order = await market.join(bob, first["group_id"], quantity=3)
-    clock.advance(seconds=59)
     await market.pay(bob, order, DELAY)
-    clock.advance(seconds=3)
-    await market.work()
-    assert (await market.order(bob, order))["status"] == "expired"
-    assert (await market.order(ann, first))["status"] == "closed"
-    clock.advance(seconds=5)
+    clock.advance(seconds=120)
     await market.work()
     await refunded_once(market, bob, order, "paid_too_late")
     await refunded_once(market, ann, first, "group_failed")
@@ -143,19 +139,37 @@ async def test_money_after_the_deadline_before_any_sweeper_is_refunded(
     ann, bob = await market.buyer("ann"), await market.buyer("bob")
     first = await market.place(ann, group={"open": str(limited)})
     await market.pay(ann, first)
-    clock.advance(seconds=3_590)
+    clock.advance(seconds=3_598)
     order = await market.join(bob, first["group_id"], quantity=4)
-    clock.advance(seconds=11)
-    paid = await market.pay(bob, order)
-    assert paid["payment"]["state"] == "captured"
-    assert paid["order"]["status"] == "closed"
+    await market.pay(bob, order, DELAY)
+    clock.advance(seconds=7)  # taken after the deadline, and heard of before the group has ended
+    await market.work()
+    assert (await market.order(bob, order))["status"] == "closed"
     assert await market.levels() == (100, 1, 0)
-    await market.balanced(settled=False)
     await refunded_once(market, bob, order, "paid_too_late")
     assert await facts(market.database, "group.succeeded") == []
     clock.advance(seconds=60)
     await refunded_once(market, ann, first, "group_failed")
     assert await market.levels() == (100, 0, 0)
+
+
+async def test_no_payment_begins_after_the_deadline(market: Market, clock: FrozenClock) -> None:
+    ann, bob = await market.buyer("ann"), await market.buyer("bob")
+    first = await market.open_group(ann)
+    await market.pay(ann, first)
+    clock.advance(seconds=3_590)
+    order = await market.join(bob, first["group_id"])
+    assert order["expires_at"] == first_deadline(await market.order(ann, first))
+    clock.advance(seconds=10)
+    refused = await bob.post(f"/v1/orders/{order['id']}/payments", {"token": "sandbox_success"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "order_not_payable")
+    assert (await market.order(bob, order))["payments"] == []
+    await market.balanced(settled=False)
+
+
+def first_deadline(order: dict[str, Any]) -> str:
+    opened = datetime.fromisoformat(order["paid_at"])
+    return (opened + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
 
 
 async def test_money_captured_in_time_counts_whenever_it_is_heard_of(

@@ -45,6 +45,17 @@ WITHHELD: Mapping[str, str] = {
     "test_clock": _GLOBAL,
     "worker_beats": _GLOBAL,
 }
+# Columns of exported tables that stay here: what can be used to pay, or leads to a person's door.
+WITHHELD_COLUMNS: Mapping[str, frozenset[str]] = {
+    "payments": frozenset({"token"}),
+    "orders": frozenset({"tracking_number"}),
+}
+# The same told in JSON: the columns that may tell it, and the members left out of them.
+WITHHELD_MEMBERS = frozenset({"tracking_number"})
+TELLING: Mapping[str, frozenset[str]] = {
+    "outbox_events": frozenset({"payload"}),
+    "audit_log": frozenset({"before", "after"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +70,15 @@ def parts(shop_id: UUID) -> list[Part]:
     """Every table that tells of a shop, parents before children."""
     tables = SQLModel.metadata.tables
     return [
-        Part(t.name, sa.select(t).where(_mine(t, tables, shop_id)).order_by(*t.primary_key))
+        Part(t.name, _told(t).where(_mine(t, tables, shop_id)).order_by(*t.primary_key))
         for t in SQLModel.metadata.sorted_tables
         if t.name not in WITHHELD
     ]
+
+
+def _told(table: sa.Table) -> sa.Select[Any]:
+    withheld = WITHHELD_COLUMNS.get(table.name, frozenset())
+    return sa.select(*(column for column in table.c if column.name not in withheld))
 
 
 def _mine(table: sa.Table, tables: Mapping[str, sa.Table], shop_id: UUID) -> Any:
@@ -76,8 +92,18 @@ def _mine(table: sa.Table, tables: Mapping[str, sa.Table], shop_id: UUID) -> Any
     return table.c[column].in_(sa.select(key).where(parent.c.shop_id == shop_id))
 
 
-async def rows(db: AsyncSession, part: Part) -> AsyncIterator[list[sa.RowMapping]]:
+async def rows(db: AsyncSession, part: Part) -> AsyncIterator[list[dict[str, Any]]]:
     """A table's rows in batches, so that memory stays bounded."""
+    telling = TELLING.get(part.name, frozenset())
     result = await db.stream(part.query, execution_options={"yield_per": ROWS_AT_ONCE})
     async for batch in result.mappings().partitions(ROWS_AT_ONCE):
-        yield list(batch)
+        yield [
+            {name: _less(value) if name in telling else value for name, value in row.items()}
+            for row in batch
+        ]
+
+
+def _less(told: dict[str, Any] | None) -> dict[str, Any] | None:
+    if told is None:
+        return None
+    return {name: value for name, value in told.items() if name not in WITHHELD_MEMBERS}

@@ -28,7 +28,7 @@ def _states(kind: str, subject_id: Any) -> Any:
 
 
 def orders_told(_: Moment) -> Query:
-    """I9, I16: an order's state was told as facts: placed, paid, confirmed, shipped, received."""
+    """I9, I16: an order's state was told as facts, and that its money is owed back."""
     untold = [
         sa.and_(reached, ~_states(kind, orders.c.id))
         for kind, reached in (
@@ -37,7 +37,9 @@ def orders_told(_: Moment) -> Query:
             ("order.confirmed", orders.c.confirmed_at.is_not(None)),
             ("order.shipped", orders.c.shipped_at.is_not(None)),
             ("order.received", orders.c.received_at.is_not(None)),
-            ("order.refund_owed", orders.c.refund_due_reason == "group_failed"),
+            # NULL, where nothing is owed, equals neither.
+            ("order.refund_owed", orders.c.refund_due_reason != "left_group"),
+            ("order.cancelled", orders.c.refund_due_reason == "left_group"),
         )
     ]
     return Of(orders, orders.c.shop_id, orders.c.id).breach(

@@ -84,18 +84,29 @@ def lines_add_up(_: Moment) -> Query:
 
 def buyers_counted(_: Moment) -> Query:
     """A buyer's counter is the number of orders paid in the shop and not refunded whole."""
-    bought = total(
-        sa.select(sa.func.count())
-        .where(
-            orders.c.shop_id == buyers.c.shop_id,
-            orders.c.member_id == buyers.c.member_id,
-            orders.c.paid_at.is_not(None),
-            orders.c.refund != "full",
-        )
-        .correlate(buyers)
+    # Added up from both sides: a buyer without a row and a row without orders are seen alike.
+    kept = sa.select(
+        buyers.c.shop_id,
+        buyers.c.member_id,
+        buyers.c.paid_orders.label("kept"),
+        sa.literal(0).label("bought"),
     )
-    return Of(buyers, buyers.c.shop_id, buyers.c.member_id).breach(
-        buyers.c.paid_orders != bought, found=buyers.c.paid_orders, expected=bought
+    bought = sa.select(orders.c.shop_id, orders.c.member_id, sa.literal(0), sa.literal(1)).where(
+        orders.c.paid_at.is_not(None), orders.c.refund != "full"
+    )
+    sides = sa.union_all(kept, bought).subquery("sides")
+    counted = (
+        sa.select(
+            sides.c.shop_id,
+            sides.c.member_id,
+            sa.func.sum(sides.c.kept).label("kept"),
+            sa.func.sum(sides.c.bought).label("bought"),
+        )
+        .group_by(sides.c.shop_id, sides.c.member_id)
+        .subquery("counted")
+    )
+    return Of(counted, counted.c.shop_id, counted.c.member_id).breach(
+        counted.c.kept != counted.c.bought, found=counted.c.kept, expected=counted.c.bought
     )
 
 

@@ -5,15 +5,35 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.audit.repository.breach import Invariant, Moment, Of, Query, total
-from app.audit.repository.tables import entries, lines, orders, parts, payments, refunds
+from app.audit.repository.tables import (
+    entries,
+    lines,
+    orders,
+    outbox,
+    parts,
+    payments,
+    refunds,
+)
 
 
 def owed_money_returned(moment: Moment) -> Query:
     """I3: an order whose money is owed back has it back, all of it, within the time allowed."""
+    # Not since the order's end: money that comes late is owed back later than that. Leaving a
+    # group is told as a cancellation; an order cancelled unpaid may owe its money much later.
+    told_as = sa.case(
+        (orders.c.refund_due_reason == "left_group", "order.cancelled"), else_="order.refund_owed"
+    )
+    long_owed = sa.exists(
+        sa.select(1).where(
+            outbox.c.aggregate_id == orders.c.id,
+            outbox.c.kind == told_as,
+            outbox.c.at < moment.overdue_before,
+        )
+    )
     wrong = sa.and_(
         orders.c.refund_due_reason.is_not(None),
         orders.c.refunded_amount != orders.c.total_amount,
-        orders.c.ended_at < moment.overdue_before,
+        long_owed,
     )
     return Of(orders, orders.c.shop_id, orders.c.id).breach(
         wrong, found=orders.c.refunded_amount, expected=orders.c.total_amount

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import Header
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.errors import IdempotencyInFlight, IdempotencyKeyReused
+from app.core.security import Principal
 from app.core.sql import Json, is_postgresql, table, upsert
 
 HEADER = "Idempotency-Key"
@@ -38,11 +40,16 @@ async def require_key(_: KeyHeader) -> None:
 
 
 class IdempotencyAnswer(SQLModel, table=True):
-    """One key: its request's hash and, once there is one, the answer. `status` NULL: in flight."""
+    """One key: its request's hash and, once there is one, the answer. `status` NULL: in flight.
+
+    Answers tell of their caller, who is `subject_id`: erasing a person is a delete here too. It is
+    no foreign key, as members, operators and API keys all have answers.
+    """
 
     __tablename__ = "idempotency_answers"
 
     scope: str = Field(primary_key=True, max_length=64)
+    subject_id: UUID = Field(index=True)
     request_hash: str = Field(max_length=64)
     status: int | None = None
     headers: dict[str, str] | None = Field(default=None, sa_type=Json)
@@ -74,16 +81,19 @@ class Key:
     """
 
     scope: str
+    subject_id: UUID
     request_hash: str
     marked: bool = False
     lease_until: datetime | None = None
 
     @staticmethod
-    def of(request: Request, body: bytes, subject: str, key: str) -> "Key":
+    def of(request: Request, body: bytes, caller: Principal, key: str) -> "Key":
         """The key as this caller's own; the hash covers method, path, query and body."""
         line = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+        subject = f"{caller.kind.value}:{caller.id}"
         return Key(
             scope=hashlib.sha256(f"{subject}\n{key}".encode()).hexdigest(),
+            subject_id=caller.id,
             request_hash=hashlib.sha256(line + body).hexdigest(),
         )
 
@@ -151,7 +161,12 @@ class Key:
         return sa.and_(_answers.c.status.is_(None), _answers.c.lease_until == self.lease_until)
 
     async def _write(self, db: AsyncSession, now: datetime, **values: Any) -> None:
-        first = {"scope": self.scope, "request_hash": self.request_hash, "created_at": now}
+        first = {
+            "scope": self.scope,
+            "subject_id": self.subject_id,
+            "request_hash": self.request_hash,
+            "created_at": now,
+        }
         if not self.marked:
             # A rival that slipped past the lock meets the primary key here and is run again.
             await db.execute(_add, {**first, **values})

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, cast
 
 from fastapi import Request
@@ -29,7 +30,7 @@ class RateLimits:
         storage: Storage = _redis(address) if address else MemoryStorage()
         self._limiter = SlidingWindowCounterRateLimiter(cast("Any", storage))
         self._item: RateLimitItem = RateLimitItemPerMinute(settings.sign_in_attempts_per_minute)
-        self._trusted = frozenset(settings.trusted_proxies)
+        self._trusted = tuple(map(ipaddress.ip_network, settings.trusted_proxies))
 
     async def knock(self, request: Request, door: str, *names: str) -> None:
         """Count one knock by address and by each given name; refuse when any came too often."""
@@ -45,16 +46,32 @@ class RateLimits:
             raise TooManyRequests(retry_after_seconds=self._item.get_expiry())
 
     def address(self, request: Request) -> str:
-        """The caller's address; forwarded ones are believed from trusted proxies only."""
-        direct = request.client.host if request.client else "unknown"
-        forwarded = request.headers.get("x-forwarded-for", "")
-        if direct not in self._trusted or not forwarded:
-            return direct
-        nearest = forwarded.rsplit(",", 1)[-1].strip()
-        try:
-            return str(ipaddress.ip_address(nearest))
-        except ValueError:
-            return direct
+        """The caller's address: the nearest one that is not a trusted proxy's.
+
+        The one place that reads forwarded addresses, from right to left: each is believed only
+        because a trusted proxy has put it there.
+        """
+        address = request.client.host if request.client else "unknown"
+        hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+        while hops and self._is_trusted(address):
+            told = _ip(hops.pop().strip())
+            if told is None:
+                break
+            address = str(told)
+        return address
+
+    def _is_trusted(self, address: str) -> bool:
+        found = _ip(address)
+        return found is not None and any(found in network for network in self._trusted)
+
+
+def _ip(told: str) -> IPv4Address | IPv6Address | None:
+    try:
+        found = ipaddress.ip_address(told)
+    except ValueError:
+        return None
+    # A socket that listens on both families shows an IPv4 caller as ::ffff:10.0.0.1.
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def guard(door: str) -> Callable[[Request], Any]:

@@ -193,8 +193,7 @@ class _Work:
         told = self.request.headers.get(HEADER, "")
         if not self.keyed or principal is None or not told:
             return None
-        subject = f"{principal.kind.value}:{principal.id}"
-        key = Key.of(self.request, self.body, subject, told)
+        key = Key.of(self.request, self.body, principal, told)
         kept = await key.take(self.db, now=self.database.clock.now())
         self.key = key
         return kept

@@ -1,4 +1,9 @@
-"""Groups and seats. A seat changes only while its group's row is held by the same writer."""
+"""Groups and seats.
+
+A seat changes only while its group's row is held by the same writer, with one exception: a seat
+that is owed its money becomes refunded without it, since no count of the group depends on which
+of these two it is.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,17 +13,25 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.http.paging import beyond
 from app.core.sql import all_rows, changed, first_row, table, upsert
-from app.groupbuy.models import Group, GroupStatus, Seat, SeatStatus
+from app.groupbuy.models import Campaign, CampaignStatus, Group, GroupStatus, Seat, SeatStatus
 from app.groupbuy.rules import SEAT_MOVES
 
+_campaigns = table(Campaign)
 _groups = table(Group)
 _seats = table(Seat)
 
 
-async def add_group(db: AsyncSession, values: dict[str, Any]) -> None:
-    """Insert a group."""
-    await db.execute(sa.insert(_groups).values(**values))
+async def add_group(db: AsyncSession, values: dict[str, Any], *, now: datetime) -> bool:
+    """Insert a group if its campaign runs, which is decided here: a stop may have come between."""
+    running = sa.select(*(sa.literal(v, _groups.c[k].type) for k, v in values.items())).where(
+        _campaigns.c.id == values["campaign_id"],
+        _campaigns.c.status == CampaignStatus.SCHEDULED,
+        _campaigns.c.starts_at <= now,
+        _campaigns.c.ends_at > now,
+    )
+    return await changed(db, sa.insert(_groups).from_select(list(values), running)) > 0
 
 
 async def take_place(db: AsyncSession, group_id: UUID, *, now: datetime) -> sa.RowMapping | None:
@@ -173,15 +186,21 @@ async def fail_if_due(
     return await first_row(db, statement)
 
 
-async def due_groups(db: AsyncSession, deadline_before: datetime, rows_max: int) -> list[UUID]:
-    """Open groups whose deadline and grace have passed."""
-    statement = (
-        sa.select(_groups.c.id)
-        .where(_groups.c.status == GroupStatus.OPEN, _groups.c.deadline_at <= deadline_before)
-        .order_by(_groups.c.deadline_at)
-        .limit(rows_max)
+async def due_groups(
+    db: AsyncSession,
+    deadline_before: datetime,
+    *,
+    after: tuple[datetime, UUID] | None,
+    rows_max: int,
+) -> Sequence[sa.RowMapping]:
+    """Open groups whose deadline and grace have passed, oldest first, from a place on."""
+    key = (_groups.c.deadline_at, _groups.c.id)
+    statement = sa.select(*key).where(
+        _groups.c.status == GroupStatus.OPEN, _groups.c.deadline_at <= deadline_before
     )
-    return list((await db.execute(statement)).scalars())
+    if after is not None:
+        statement = statement.where(beyond(key, after, descending=False))
+    return await all_rows(db, statement.order_by(*key).limit(rows_max))
 
 
 async def group(db: AsyncSession, group_id: UUID) -> sa.RowMapping | None:

@@ -1,6 +1,6 @@
 """What members look at: running campaigns, a campaign's prices, groups and their own seats."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog import service as catalog
+from app.community import service as community
 from app.core.errors import NotFound
 from app.core.http.paging import Paging, Slice
 from app.groupbuy.models import CampaignPhase, CampaignStatus, SeatStatus
@@ -53,7 +54,7 @@ class CampaignCard:
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """A group and who is in it: by name those who agreed, as a number all the others."""
+    """A group and who is in it: by name the viewer's fellows who agreed, the others as a number."""
 
     group: sa.RowMapping
     leader_name: str | None
@@ -111,7 +112,7 @@ async def group_page(db: AsyncSession, group_id: UUID, viewer_id: UUID | None) -
     seats = await repository.live_seats(db, group_id)
     product = await catalog.product_of_shop(db, group["shop_id"], group["product_id"])
     inside = [seat["member_id"] for seat in seats if seat["status"] in _IN]
-    names = {} if product.is_private or not inside else await names_of(db, inside)
+    names = {} if product.is_private else await _names(db, group["shop_id"], inside, viewer_id)
     leader_id = group["leader_member_id"]
     return GroupView(
         group=group,
@@ -120,6 +121,16 @@ async def group_page(db: AsyncSession, group_id: UUID, viewer_id: UUID | None) -
         others_count=len(inside) - len(names),
         is_mine=viewer_id is not None and any(seat["member_id"] == viewer_id for seat in seats),
     )
+
+
+async def _names(
+    db: AsyncSession, shop_id: UUID, inside: Sequence[UUID], viewer_id: UUID | None
+) -> Mapping[UUID, str]:
+    """Names this viewer may read: its fellows' and its own, of those who agreed to be shown."""
+    if viewer_id is None or not inside:
+        return {}
+    near = await community.fellows(db, viewer_id, shop_id, inside)
+    return await names_of(db, [m for m in inside if m in near or m == viewer_id])
 
 
 async def my_seats(db: AsyncSession, member_id: UUID, paging: Paging) -> Slice[sa.RowMapping]:

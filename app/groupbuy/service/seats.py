@@ -105,7 +105,6 @@ class SeatWish:
     community_id: UUID | None
     quantity: int
     ttl_seconds: int
-    grace_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ async def take_seat(
     else:
         group_id = offered.group_id
         deadline_at = await _join(db, group_id, now)
-    expires_at = seat_expiry(now, wish.ttl_seconds, deadline_at, wish.grace_seconds)
+    expires_at = seat_expiry(now, wish.ttl_seconds, deadline_at)
     added = await repository.add_seat(
         db,
         {
@@ -148,7 +147,7 @@ async def take_seat(
 
 async def _open(db: AsyncSession, offered: GroupOffer, wish: SeatWish, now: datetime) -> UUID:
     group_id = new_id()
-    await repository.add_group(
+    added = await repository.add_group(
         db,
         {
             "id": group_id,
@@ -164,7 +163,10 @@ async def _open(db: AsyncSession, offered: GroupOffer, wish: SeatWish, now: date
             "created_at": now,
             "version": 1,
         },
+        now=now,
     )
+    if not added:
+        raise CampaignNotRunning
     return group_id
 
 

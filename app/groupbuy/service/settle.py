@@ -53,7 +53,13 @@ def _orders(seats: Sequence[sa.RowMapping]) -> tuple[UUID, ...]:
 
 
 async def due_to_fail(
-    db: AsyncSession, *, grace_seconds: int, now: datetime, rows_max: int
-) -> list[UUID]:
-    """Groups that are due to fail, the longest overdue first."""
-    return await repository.due_groups(db, now - timedelta(seconds=grace_seconds), rows_max)
+    db: AsyncSession,
+    *,
+    grace_seconds: int,
+    now: datetime,
+    after: tuple[datetime, UUID] | None,
+    rows_max: int,
+) -> Sequence[sa.RowMapping]:
+    """Groups that are due to fail, the longest overdue first, from a place on."""
+    deadline_before = now - timedelta(seconds=grace_seconds)
+    return await repository.due_groups(db, deadline_before, after=after, rows_max=rows_max)

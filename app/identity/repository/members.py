@@ -122,6 +122,19 @@ async def set_profile(db: AsyncSession, member_id: UUID, changes: Mapping[str, A
     )
 
 
+async def set_phone(db: AsyncSession, member_id: UUID, phone: str) -> None:
+    """Keep the one phone of a member."""
+    statement = upsert(db, _phones).values(member_id=member_id, phone=phone)
+    await db.execute(
+        statement.on_conflict_do_update(index_elements=["member_id"], set_={"phone": phone})
+    )
+
+
+async def drop_phone(db: AsyncSession, member_id: UUID) -> None:
+    """Forget the phone of a member, if there is one."""
+    await db.execute(sa.delete(_phones).where(_phones.c.member_id == member_id))
+
+
 async def shown_names(db: AsyncSession, member_ids: Sequence[UUID]) -> Sequence[RowMapping]:
     """Names of those who agreed to be shown by name."""
     statement = sa.select(_profiles.c.member_id, _profiles.c.nickname).where(

@@ -30,7 +30,7 @@ async def show(member: SignedIn, db: ReadDb) -> schemas.MeShown:
 
 @router.patch("")
 async def change(wish: schemas.MeChange, member: SignedIn, db: Db) -> schemas.MeShown:
-    """Change name, picture, language, or whether fellow members may read the name."""
+    """Change name, picture, language, phone, or whether fellow members may read the name."""
     return schemas.MeShown(**await members.change_me(db, member.id, wish.changes()))
 
 

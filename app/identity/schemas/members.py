@@ -36,6 +36,8 @@ HttpsUrl = Annotated[
     ),
 ]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{5,15}$")]
+# E.164, as it is dialled from anywhere: a plus, the country, the number.
+Dialled = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
 PostalCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 -]{3,12}$")]
 
 
@@ -91,10 +93,10 @@ class MeShown(Shown):
 
 
 class MeChange(Change):
-    """What to change; what is left out stays, null takes the name or the picture away."""
+    """What to change; what is left out stays, null takes name, picture or phone away."""
 
-    model_config = example(nickname="林林", shown_to_fellows=True)
-    may_be_empty = frozenset({"nickname", "avatar_url"})
+    model_config = example(nickname="林林", shown_to_fellows=True, phone="+8613800000000")
+    may_be_empty = frozenset({"nickname", "avatar_url", "phone"})
 
     nickname: Nickname | None = None
     avatar_url: HttpsUrl | None = None
@@ -102,6 +104,10 @@ class MeChange(Change):
         default=None, description="Whether fellow members may read the nickname."
     )
     language: Language | None = None
+    phone: Dialled | None = Field(
+        default=None,
+        description="Where the member is reached, in E.164; not verified, shown to nobody else.",
+    )
 
 
 _ADDRESS = {

@@ -69,13 +69,25 @@ async def me(db: AsyncSession, member_id: UUID) -> RowMapping:
 
 
 async def change_me(db: AsyncSession, member_id: UUID, changes: Mapping[str, Any]) -> RowMapping:
-    """Change what is given of language and profile."""
-    profile = {name: value for name, value in changes.items() if name != "language"}
-    if "language" in changes:
-        await repository.set_language(db, member_id, changes["language"])
+    """Change what is given of language, phone and profile."""
+    profile = dict(changes)
+    if "language" in profile:
+        await repository.set_language(db, member_id, profile.pop("language"))
+    if "phone" in profile:
+        await _set_phone(db, member_id, profile.pop("phone"))
     if profile:
         await repository.set_profile(db, member_id, profile)
     return await me(db, member_id)
+
+
+async def _set_phone(db: AsyncSession, member_id: UUID, phone: str | None) -> None:
+    """Any number may be given by any number of members: it is not verified, and a refusal would
+    tell that somebody else has it.
+    """
+    if phone is None:
+        await repository.drop_phone(db, member_id)
+    else:
+        await repository.set_phone(db, member_id, phone)
 
 
 async def _member_of(

@@ -21,6 +21,7 @@ from app.orders.rules import summed_units
 from app.orders.service.facts import fact
 from app.orders.service.refund import free_again, keep_parts
 from app.payments import service as payments
+from app.payments.errors import PaymentInProgress
 from app.payments.gateway import Gateway
 from app.payments.service import RefundOrder
 
@@ -47,11 +48,13 @@ async def cancel(
     money is here, and what follows is what follows for a paid order.
     """
     row = await _own(db, member_id, order_id)
+    stopped = None
     if row["status"] == OrderStatus.PLACED:
-        await _stop_payment(db, order_id, doors, now)
+        stopped = await _stop_payment(db, order_id, doors, now)
         row = await _own(db, member_id, order_id)
     if row["status"] == OrderStatus.PLACED:
-        if not await end_unpaid(db, row, OrderStatus.CANCELLED, now=now):
+        ended = await end_unpaid(db, row, OrderStatus.CANCELLED, stopped=stopped, now=now)
+        if not ended:
             raise OrderNotCancellable
     elif row["status"] == OrderStatus.PAID and row["confirmed_at"] is None:
         await _leave(db, row, now)
@@ -66,26 +69,44 @@ async def _own(db: AsyncSession, member_id: UUID, order_id: UUID) -> sa.RowMappi
     return row
 
 
-async def _stop_payment(db: AsyncSession, order_id: UUID, doors: Doors, now: datetime) -> None:
+async def _stop_payment(
+    db: AsyncSession, order_id: UUID, doors: Doors, now: datetime
+) -> UUID | None:
+    """Ask the provider to stop the payment under way, if there is one; its id."""
     under_way = await payments.live_charge_wish(db, order_id)
     if under_way is None:
-        return
+        return None
     name, wish = under_way
     async with doors.outside():
         charge = await doors.gateways[name].cancel(wish, now=now)
     await payments.record_charge(db, charge, now=now)
     async with doors.outside():
         pass  # what the provider said stays on record, even if the cancellation is then refused
+    return wish.payment_id
 
 
 async def end_unpaid(
-    db: AsyncSession, row: sa.RowMapping, target: OrderStatus, *, now: datetime
+    db: AsyncSession,
+    row: sa.RowMapping,
+    target: OrderStatus,
+    *,
+    stopped: UUID | None,
+    now: datetime,
 ) -> bool:
-    """Free what an unpaid order holds; says whether it was still there to be ended."""
+    """Free what an unpaid order holds; says whether it was still there to be ended.
+
+    `stopped` is the payment that the provider was asked to stop. Raises `PaymentInProgress` when
+    another has begun since: it has to be stopped first, or its money would be taken for an order
+    that is no more.
+    """
     seat = await groupbuy.release_seat(db, row["id"], now=now)
     ended = await repository.end(db, [row["id"]], origin=OrderStatus.PLACED, target=target, now=now)
     if not ended:
         return False
+    # Beginning a payment holds the order too, so this look comes before it or sees it.
+    under_way = await payments.live_charge_wish(db, row["id"])
+    if under_way is not None and under_way[1].payment_id != stopped:
+        raise PaymentInProgress
     await catalog.release(db, summed_units([row["units"]]))
     if seat is not None:
         await groupbuy.return_seat_quota(db, seat)
@@ -99,6 +120,11 @@ async def end_unpaid(
 async def _leave(db: AsyncSession, row: sa.RowMapping, now: datetime) -> None:
     refund = None
     if row["total_amount"]:
+        # A rival of the same member may have left meanwhile: the payment's row decides.
+        await payments.hold(db, row["id"])
+        row = await _own(db, row["member_id"], row["id"])
+        if row["status"] != OrderStatus.PAID:
+            raise OrderNotCancellable(status=row["status"])
         reference = f"left_group:{row['id']}"
         wish = RefundOrder(row["id"], None, "left_group", reference)
         refund = await payments.owe_refund(db, wish, now=now)

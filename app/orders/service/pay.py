@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import NotFound
 from app.orders import repository
 from app.orders.errors import OrderNotPayable
+from app.orders.models import OrderStatus
 from app.orders.rules import is_payable
 from app.orders.service.end import Doors
 from app.payments import service as payments
@@ -47,18 +48,24 @@ async def pay(
 
 
 async def _opened(db: AsyncSession, row: sa.RowMapping, wish: PayWish, now: datetime) -> ChargeWish:
-    if is_payable(row["status"], row["expires_at"], now):
-        new = NewPayment(
-            shop_id=row["shop_id"],
-            order_id=row["id"],
-            amount=row["total_amount"],
-            currency=row["currency"],
-            gateway=wish.gateway,
-            token=wish.token,
-            attempt=wish.attempt,
-        )
-        return await payments.open_payment(db, new, now=now)
-    begun = await payments.attempt_of(db, row["id"], wish.attempt)
-    if begun is None:
-        raise OrderNotPayable(status=row["status"])
-    return begun
+    if not is_payable(row["status"], row["expires_at"], now):
+        begun = await payments.attempt_of(db, row["id"], wish.attempt)
+        if begun is None:
+            raise OrderNotPayable(status=row["status"])
+        return begun
+    new = NewPayment(
+        shop_id=row["shop_id"],
+        order_id=row["id"],
+        amount=row["total_amount"],
+        currency=row["currency"],
+        gateway=wish.gateway,
+        token=wish.token,
+        attempt=wish.attempt,
+    )
+    opened = await payments.open_payment(db, new, now=now)
+    # The order is held from here to the commit: a rival that ends it sees this payment, or we
+    # see its end. A paid one has this very payment: another live one would have been refused.
+    held = await repository.hold(db, row["id"])
+    if held["status"] not in (OrderStatus.PLACED, OrderStatus.PAID):
+        raise OrderNotPayable(status=held["status"])
+    return opened

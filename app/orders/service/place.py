@@ -120,7 +120,6 @@ async def _hold_seat(db: AsyncSession, buying: Buying) -> Hold:
         community_id=buying.basket.community_id,
         quantity=buying.basket.lines[0].quantity,
         ttl_seconds=settings.group_order_ttl_seconds,
-        grace_seconds=settings.group_grace_seconds,
     )
     seat = await groupbuy.take_seat(db, offer, wish, now=buying.now)
     return Hold(seat.expires_at, seat.group_id)

@@ -48,12 +48,15 @@ async def _view(db: AsyncSession, which: dict[str, UUID]) -> OrderView:
     row = await repository.order_with_address(db, which)
     if row is None:
         raise NotFound
+    lines = await repository.lines_of(db, [row["id"]])
+    paid = await payments.payments_of_order(db, row["id"])
+    owed = any(payment["refund_owed_amount"] for payment in paid)
     return OrderView(
         order=row,
-        lines=await repository.lines_of(db, [row["id"]]),
+        lines=lines,
         address=row if row["recipient"] is not None else None,
-        payments=await payments.payments_of_order(db, row["id"]),
-        refunds=await payments.refunds_of_order(db, row["id"]),
+        payments=paid,
+        refunds=await payments.refunds_of_order(db, row["id"]) if owed else (),
     )
 
 

@@ -148,7 +148,7 @@ async def keep_parts(db: AsyncSession, row: sa.RowMapping, made: sa.RowMapping) 
 
 async def count_refund(db: AsyncSession, order_id: UUID, amount: int, *, at: datetime) -> None:
     """Money is back with the buyer; the order's refund columns and its listeners follow."""
-    row = await repository.add_refunded(db, order_id, amount)
+    row = await repository.add_refunded(db, order_id, amount, at=at)
     await events.record(
         db,
         fact(

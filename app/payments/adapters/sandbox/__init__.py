@@ -6,7 +6,6 @@ It keeps its books in transactions of its own, as a provider elsewhere would.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -24,6 +23,7 @@ from app.payments.gateway import (
     ChargeWish,
     GatewayRefund,
     GatewayUnavailable,
+    Notice,
     RefundState,
     RefundWish,
 )
@@ -38,16 +38,8 @@ T = TypeVar("T")
 TAKING = frozenset({SUCCESS, DELAY, DUPLICATE})
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A message from the provider: look at this payment again."""
-
-    id: UUID
-    payment_id: UUID
-
-
 class SandboxGateway:
-    """Satisfies `Gateway`; its truth is the table `sandbox_entries`."""
+    """Satisfies `Notifier`; its truth is the table `sandbox_entries`."""
 
     name = "sandbox"
 

@@ -31,7 +31,7 @@ async def entries_of(db: AsyncSession, payment_id: UUID) -> Sequence[sa.RowMappi
 
 
 async def lock_charge(db: AsyncSession, payment_id: UUID) -> None:
-    """Let one refund of a charge be decided at a time."""
+    """Let one reader or writer of a charge that was booked, or of its refunds, in at a time."""
     await db.execute(
         sa.select(_entries.c.id).where(_entries.c.slot == f"payment:{payment_id}").with_for_update()
     )
