@@ -1,5 +1,7 @@
 """The audit over HTTP: who may read it, that an export is whole, and what it never tells."""
 
+import asyncio
+import contextvars
 import json
 from collections import Counter
 from typing import Any
@@ -9,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-from app.audit.repository.export import THROUGH, WITHHELD
+from app.audit.repository.export import TELLING, THROUGH, WITHHELD, WITHHELD_COLUMNS
 from app.identity.rules import PlatformRole, ShopRole
 from tests.catalog.stand import Caller
+from tests.fakes import FrozenClock
 from tests.orders.market import ADDRESS, Market
 
 PATHS = ("/v1/audit/invariants", "/v1/audit/pending", "/v1/audit/export")
@@ -95,6 +98,46 @@ async def test_an_export_is_whole_and_holds_nothing_personal(market: Market) -> 
         assert secret not in answer.text
 
 
+async def test_an_export_holds_no_token_parcel_or_phone(market: Market) -> None:
+    ann = await market.buyer()
+    order = await market.place(ann)
+    await market.pay(ann, order)
+    owner = await market.as_owner(market.shop_id)
+    parcel = {"carrier": "SF Express", "tracking_number": "CANARY-7654321"}
+    shipped = await market.shop_does(owner, order, "ship", parcel)
+    assert shipped.status_code == 200, shipped.text
+    async with market.database.writer.begin() as connection:
+        await connection.execute(sa.text("UPDATE payments SET token = 'CANARY-token'"))
+    answer = await owner.get(PATHS[2], shop_id=str(market.shop_id))
+    assert "CANARY" not in answer.text
+    assert ADDRESS["phone"] not in answer.text
+    rows = lines_of(answer)[:-1]
+    facts = [r["row"] for r in rows if r["table"] == "outbox_events"]
+    told = next(fact["payload"] for fact in facts if fact["kind"] == "order.shipped")
+    assert told["carrier"] == parcel["carrier"], "nothing else is left out"
+    noted = [r["row"]["after"] for r in rows if r["table"] == "audit_log"]
+    assert {"carrier": parcel["carrier"]} in noted
+    (payment,) = (r["row"] for r in rows if r["table"] == "payments")
+    assert payment["state"] == "captured"
+    assert "token" not in payment
+
+
+async def test_the_facts_name_who_acted(market: Market, clock: FrozenClock) -> None:
+    ann_id = await market.member("ann")
+    ann = await market.as_member(ann_id)
+    await market.place(ann)
+    clock.advance(hours=1)
+    # A worker has a context of its own, where nobody has signed in.
+    await asyncio.create_task(market.work(), context=contextvars.Context())
+    owner = await market.as_owner(market.shop_id)
+    rows = lines_of(await owner.get(PATHS[2], shop_id=str(market.shop_id)))[:-1]
+    facts = [r["row"] for r in rows if r["table"] == "outbox_events"]
+    assert {f["kind"]: (f["actor_kind"], f["actor_id"]) for f in facts} == {
+        "order.placed": ("member", str(ann_id)),
+        "order.expired": ("system", None),
+    }
+
+
 async def test_an_export_tells_nothing_of_another_shop(market: Market) -> None:
     ann = await market.buyer()
     order = await market.place(ann)
@@ -115,4 +158,7 @@ def test_every_table_is_exported_or_withheld_for_a_reason() -> None:
             assert table.name not in THROUGH
         else:
             assert places.count(True) == 1, table.name
-    assert WITHHELD.keys() | THROUGH.keys() <= SQLModel.metadata.tables.keys()
+    tables = SQLModel.metadata.tables
+    assert WITHHELD.keys() | THROUGH.keys() <= tables.keys()
+    for name, columns in (*WITHHELD_COLUMNS.items(), *TELLING.items()):
+        assert columns <= set(tables[name].c.keys()), "a renamed column would come back"

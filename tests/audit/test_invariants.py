@@ -12,6 +12,7 @@ from app.audit.repository.judge import breaches
 from app.audit.service import Finding
 from tests.fakes import FrozenClock
 from tests.orders.market import Market
+from tests.payments.provider import Provider
 
 # A fault for each invariant, in plain SQL that no constraint of the tables forbids.
 FAULTS = {
@@ -31,8 +32,8 @@ FAULTS = {
     "WHERE refunded_amount = 0",
     "buyers_counted": "UPDATE buyers SET paid_orders = paid_orders + 1",
     "tenants_apart": "UPDATE groups SET shop_id = id",
-    "owed_money_returned": "UPDATE orders SET refunded_amount = 0, ended_at = "
-    "'2020-01-01 00:00:00+00:00' WHERE refund_due_reason IS NOT NULL",
+    "owed_money_returned": "UPDATE orders SET refunded_amount = 0 "
+    "WHERE refund_due_reason IS NOT NULL",
     "captures_true": "DELETE FROM sandbox_entries WHERE kind = 'charge'",
     "refunds_true": "DELETE FROM sandbox_entries WHERE kind = 'refund'",
     "books_heard": "UPDATE payments SET state = 'cancelled'",
@@ -72,6 +73,7 @@ async def lived(market: Market, clock: FrozenClock) -> Market:
     clock.advance(hours=3)
     await market.work()
     await market.work()
+    clock.advance(hours=1)
     return market
 
 
@@ -109,3 +111,70 @@ async def test_every_seeded_fault_is_found(lived: Market, backend: str) -> None:
         if not count or not samples:
             missed.append(name)
     assert missed == []
+
+
+async def broken(market: Market) -> set[str]:
+    """The invariants that do not hold."""
+    return {name for name, finding in (await audit(market)).items() if finding.count}
+
+
+@pytest.mark.parametrize(
+    ("fault", "rows"),
+    [("DELETE FROM buyers", 1), ("UPDATE buyers SET member_id = :bob", 2)],
+)
+async def test_buyers_are_counted_from_both_sides(market: Market, fault: str, rows: int) -> None:
+    """Also one without a row, and a row of one who bought nothing."""
+    ann, bob_id = await market.buyer("ann"), await market.member("bob")
+    await market.pay(ann, await market.place(ann))
+    await market.work()
+    assert await broken(market) == set()
+    statement = sa.text(fault)
+    if rows == 2:
+        statement = statement.bindparams(sa.bindparam("bob", bob_id, sa.Uuid()))
+    await market.database.transact(lambda db: db.execute(statement))
+    assert await broken(market) == {"buyers_counted"}
+    assert (await audit(market))["buyers_counted"].count == rows
+
+
+async def test_money_is_late_only_since_it_became_owed(market: Market, clock: FrozenClock) -> None:
+    """The order ended, unpaid, hours before the money came; then the provider gives none back."""
+    provider = Provider.installed(market)
+    provider.stops_nothing = provider.refusing_refunds = True
+    ann = await market.buyer("ann")
+    order = await market.place(ann)
+    await market.pay(ann, order, "sandbox_delay")
+    cancelled = await ann.post(f"/v1/orders/{order['id']}/cancel")
+    assert cancelled.json()["status"] == "cancelled"
+    clock.advance(hours=3)
+    await market.work()
+    now = await market.order(ann, order)
+    assert (now["refund_due_reason"], now["refund"]) == ("paid_too_late", "none")
+    assert await broken(market) == set()
+    clock.advance(minutes=12)
+    assert await broken(market) == {"owed_money_returned"}
+
+
+async def test_money_of_a_seat_that_was_left_is_late_too(
+    market: Market, clock: FrozenClock
+) -> None:
+    provider = Provider.installed(market)
+    provider.refusing_refunds = True
+    ann = await market.buyer("ann")
+    order = await market.open_group(ann)
+    await market.pay(ann, order)
+    left = await ann.post(f"/v1/orders/{order['id']}/cancel")
+    assert left.json()["refund_due_reason"] == "left_group"
+    await market.work()
+    assert await broken(market) == set()
+    clock.advance(minutes=12)
+    assert await broken(market) == {"owed_money_returned"}
+
+
+@pytest.mark.parametrize("kind", ["order.refund_owed", "order.cancelled"])
+async def test_what_is_owed_back_must_be_told(market: Market, kind: str) -> None:
+    reason = "left_group" if kind == "order.cancelled" else "paid_too_late"
+    await market.place(await market.buyer("ann"))
+    statement = sa.text("UPDATE orders SET refund_due_reason = :reason, refunded_amount = 0")
+    owe = statement.bindparams(reason=reason)
+    await market.database.transact(lambda db: db.execute(owe))
+    assert await broken(market) == {"orders_told"}

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.context import SYSTEM, Actor, actor_var
 from app.core.db import Database, commit
 from app.core.events import (
     Event,
@@ -287,3 +288,14 @@ def test_a_kind_listed_twice_or_not_at_all_is_refused() -> None:
 
 def test_a_listener_is_called_by_package_and_function() -> None:
     assert listener_name(record) == "core.events.record"
+
+
+@pytest.mark.parametrize("actor", [SYSTEM, Actor("member", uuid4())])
+async def test_a_fact_names_who_acted(database: Database, clock: FrozenClock, actor: Actor) -> None:
+    fact = ThingMade(at=clock.now(), shop_id=None, aggregate_id=uuid4(), name="x")
+    token = actor_var.set(actor)
+    await database.transact(lambda db: record(db, fact))
+    actor_var.reset(token)
+    async with database.reading() as db:
+        row = (await db.execute(sa.select(outbox))).mappings().one()
+    assert (row["actor_kind"], row["actor_id"]) == (actor.kind, actor.id)

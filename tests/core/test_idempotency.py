@@ -63,6 +63,20 @@ async def test_keys_belong_to_their_caller(client: httpx2.AsyncClient, database:
     assert (await all_rows(database))["little_things"] == 2
 
 
+@pytest.mark.parametrize("path", ["/v1/things", "/v1/things/outside"])
+async def test_answers_name_whom_they_tell_of(
+    client: httpx2.AsyncClient, database: Database, path: str
+) -> None:
+    """Erasing a person is a delete by its id, of its own answers alone."""
+    erased, other = uuid4(), uuid4()
+    for member in (erased, other, erased):
+        await client.post(path, json=WISH, headers=keyed(member=member))
+    answers = table(IdempotencyAnswer)
+    erase = sa.delete(answers).where(answers.c.subject_id == erased)
+    assert (await database.transact(lambda db: db.execute(erase))).rowcount == 2  # type: ignore[attr-defined]
+    assert (await key_row(database))["subject_id"] == other
+
+
 async def test_a_rival_during_the_transaction_is_told_to_wait(
     application: FastAPI, client: httpx2.AsyncClient, database: Database, script: Script
 ) -> None:

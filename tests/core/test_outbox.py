@@ -274,6 +274,25 @@ async def test_an_unknown_kind_does_not_stop_the_rest(
     assert [row["sequence"] for row in await rows(database) if row["done_at"] is None] == [1]
 
 
+async def test_a_fact_of_a_newer_release_waits_for_its_worker(
+    database: Database, deliverer: Deliverer, ears: Ears, clock: FrozenClock
+) -> None:
+    """While releases are rolled out, an older worker meets kinds that it does not know."""
+    await state(database, "known", clock=clock)
+    older = Deliverer(database, Wiring.of((), (), ()))
+    assert await older.run_once() == 1
+    (row,) = await rows(database)
+    assert (row["done_at"], row["lease_until"]) == (None, None)
+    assert row["deliver_after"] == clock.now() + timedelta(seconds=BACKOFF_SECONDS[0])
+    assert row["last_error"] == "unknown kind"
+    assert await older.run_once() == 0
+    clock.advance(seconds=BACKOFF_SECONDS[0])
+    assert await deliverer.run_once() == 1
+    assert ears.heard == ["known"]
+    (row,) = await rows(database)
+    assert (row["done_at"], row["last_error"]) == (clock.now(), None)
+
+
 async def test_handlers_work_under_the_request_id_of_the_fact(
     database: Database, deliverer: Deliverer, ears: Ears, clock: FrozenClock
 ) -> None:

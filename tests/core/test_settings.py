@@ -117,6 +117,30 @@ def test_plain_database_addresses_are_understood(told: str, used: str, *, sqlite
     assert settings.is_sqlite is sqlite
 
 
+def test_proxies_are_networks_in_their_one_spelling() -> None:
+    told = ["10.0.0.1", "10.1.2.3/8", "FD00::1/8"]
+    networks = ["10.0.0.1/32", "10.0.0.0/8", "fd00::/8"]
+    assert make_settings("sqlite://", trusted_proxies=told).trusted_proxies == networks
+
+
+@pytest.mark.parametrize(
+    ("env", "told", "shown"),
+    [
+        ("development", None, True),
+        ("test", "", True),
+        ("production", None, False),
+        ("production", "", False),
+        ("production", "true", True),
+        ("development", "false", False),
+    ],
+)
+def test_docs_are_shown_outside_production_unless_told(
+    env: str, told: str | None, *, shown: bool
+) -> None:
+    settings = make_settings("sqlite://", app_env=env, docs_public=told, allow_sandbox=True)
+    assert settings.shows_docs is shown
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
         make_settings("sqlite://").app_env = "production"
@@ -130,6 +154,7 @@ def test_settings_do_not_change() -> None:
         ({"APP_ENV": "production", "TOKEN_SECRET": TOKEN_SECRET}, "ALLOW_SANDBOX"),
         ({"DB_POOL_SIZE": "CANARY"}, "DB_POOL_SIZE"),
         ({"CORS_ORIGINS": "CANARY, no list"}, "cors_origins"),
+        ({"TRUSTED_PROXIES": '["10.0.0.1", "CANARY"]'}, "TRUSTED_PROXIES Value error, entry 2 is"),
         ({"DATABASE_URL": "mysql://u:CANARY@h/d"}, "DATABASE_URL"),
     ],
 )

@@ -116,7 +116,7 @@ async def test_an_allowed_preflight(client: httpx2.AsyncClient) -> None:
     headers = {
         "Origin": ORIGIN,
         "Access-Control-Request-Method": "PUT",
-        "Access-Control-Request-Headers": "idempotency-key,if-match,authorization",
+        "Access-Control-Request-Headers": "idempotency-key,if-match,authorization,x-request-id",
     }
     answer = await client.options("/v1/things", headers=headers)
     assert answer.status_code == 200
@@ -204,6 +204,26 @@ class TestRateLimits:
         self, direct: str, forwarded: str | None, address: str
     ) -> None:
         limits = RateLimits(make_settings("sqlite://", trusted_proxies=["10.0.0.1"]))
+        assert limits.address(self.request(direct, forwarded)) == address
+
+    @pytest.mark.parametrize(
+        ("direct", "forwarded", "address"),
+        [
+            ("10.1.2.3", "1.1.1.1", "1.1.1.1"),
+            ("::ffff:10.1.2.3", "1.1.1.1", "1.1.1.1"),
+            ("fd00::7", "2001:db8::1", "2001:db8::1"),
+            ("11.1.2.3", "1.1.1.1", "11.1.2.3"),
+            ("unknown", "1.1.1.1", "unknown"),
+            # One proxy behind another; what the caller itself wrote is not believed.
+            ("10.1.2.3", "6.6.6.6, 1.1.1.1, 10.9.9.9", "1.1.1.1"),
+            ("10.1.2.3", "1.1.1.1, forged, 10.9.9.9", "10.9.9.9"),
+        ],
+    )
+    async def test_proxies_may_be_named_by_their_network(
+        self, direct: str, forwarded: str, address: str
+    ) -> None:
+        trusted = ["10.1.2.3/8", "fd00::/8"]
+        limits = RateLimits(make_settings("sqlite://", trusted_proxies=trusted))
         assert limits.address(self.request(direct, forwarded)) == address
 
     async def test_doors_addresses_and_names_are_counted_apart(self) -> None:

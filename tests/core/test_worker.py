@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
 from app.core.db import Database
-from app.core.jobs import Job, JobContext, WorkerBeat, last_beat
+from app.core.ids import new_id
+from app.core.jobs import Job, JobContext, WorkerBeat, beat, last_beat
 from app.core.sql import table
 from app.worker import ROUNDS_AT_ONCE_MAX, Worker
 from tests.fakes import FrozenClock
@@ -96,6 +98,22 @@ async def test_a_worker_works_until_it_is_stopped_and_says_that_it_lives(
         assert await last_beat(db) == clock.now()
         beats = (await db.execute(sa.select(table(WorkerBeat)))).mappings().all()
     assert [b["worker_id"] for b in beats] == [worker.worker_id]
+
+
+async def test_workers_long_silent_are_forgotten(database: Database, clock: FrozenClock) -> None:
+    gone, silent, alive = new_id(), new_id(), new_id()
+
+    async def beats(worker_id: UUID) -> None:
+        await database.transact(lambda db: beat(db, worker_id, clock.now()))
+
+    await beats(gone)
+    clock.advance(seconds=1)
+    await beats(silent)
+    clock.advance(hours=24)
+    await beats(alive)
+    async with database.reading() as db:
+        left = (await db.execute(sa.select(table(WorkerBeat).c.worker_id))).scalars()
+        assert set(left) == {silent, alive}
 
 
 async def test_a_database_that_is_away_does_not_end_the_loop(

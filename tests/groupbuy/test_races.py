@@ -3,17 +3,27 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any
+from uuid import UUID, uuid4
 
+import pytest
 import sqlalchemy as sa
 
 from app.core.db import commit
 from app.core.errors import Problem
 from app.core.sql import is_postgresql
 from app.groupbuy import service
-from app.groupbuy.errors import AlreadyInGroup, GroupClosed, GroupFull, QuotaSoldOut
+from app.groupbuy.errors import (
+    AlreadyInGroup,
+    CampaignNotRunning,
+    GroupClosed,
+    GroupFull,
+    QuotaSoldOut,
+)
 from app.groupbuy.models import GroupStatus, SeatStatus
 from app.groupbuy.repository import groups as repository
-from tests.groupbuy.party import GRACE_SECONDS, Money, Party, Place
+from app.groupbuy.service import campaigns
+from tests.conftest import rows_in
+from tests.groupbuy.party import GRACE_SECONDS, TTL_SECONDS, Money, Party, Place
 
 SWARM = 32
 
@@ -131,6 +141,47 @@ async def test_a_joiner_beside_the_failure_does_not_stay_in_an_ended_group(party
     [outcome] = await asyncio.gather(rival, return_exceptions=True)
     assert isinstance(outcome, GroupClosed)
     assert await party.standing(leader.group_id) == (GroupStatus.CANCELLED, 0, 0)
+
+
+async def _stop(party: Party, campaign_id: UUID) -> None:
+    await party.database.transact(
+        lambda db: campaigns.stop_campaign(db, party.shop_id, campaign_id, version=2, now=party.now)
+    )
+
+
+@pytest.mark.parametrize("end", ["stop", "clock"])
+async def test_what_was_offered_is_not_opened_after_the_campaign_ended(
+    party: Party, end: str
+) -> None:
+    campaign, member = await party.campaign(), await party.member()
+    offered = await party.offer(service.GroupWish(campaign_id=campaign))
+    if end == "stop":
+        await _stop(party, campaign)
+    else:
+        party.clock.advance(days=7)
+    before = await rows_in(party.database)
+    with pytest.raises(CampaignNotRunning):
+        await party.claim(offered, member)
+    assert await rows_in(party.database) == before
+
+
+async def test_a_stop_between_the_offer_and_the_seat_of_one_transaction(party: Party) -> None:
+    """An order was offered the price; the operator's stop commits before it takes the seat."""
+    campaign, member = await party.campaign(), await party.member()
+    wish = service.GroupWish(campaign_id=campaign)
+    seat = service.SeatWish(party.shop_id, member, uuid4(), None, 1, TTL_SECONDS)
+    async with party.database.writing() as db:
+        if not is_postgresql(db):
+            pytest.skip("one writer at a time: nothing comes between")
+        offered = await service.offer(
+            db, party.shop_id, wish, variant_id=party.variant_id, quantity=1, now=party.now
+        )
+        await _stop(party, campaign)
+        with pytest.raises(CampaignNotRunning):
+            await service.take_seat(db, offered, seat, now=party.now)
+        await commit(db)
+    rows = await rows_in(party.database)
+    assert (rows["groups"], rows["seats"]) == (0, 0)
 
 
 async def _until_it_waits(party: Party, db: Any, rival: "asyncio.Task[Any]") -> None:

@@ -321,9 +321,10 @@ async def test_an_overdue_group_fails_and_is_emptied(party: Party) -> None:
 
 async def _due(party: Party) -> Any:
     async with party.database.reading() as db:
-        return await service.due_to_fail(
-            db, grace_seconds=GRACE_SECONDS, now=party.now, rows_max=10
+        due = await service.due_to_fail(
+            db, grace_seconds=GRACE_SECONDS, now=party.now, after=None, rows_max=10
         )
+    return [row["id"] for row in due]
 
 
 async def test_the_job_fails_what_is_overdue_and_nothing_else(

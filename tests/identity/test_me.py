@@ -1,11 +1,16 @@
 """A member's own account and address book."""
 
 import asyncio
+import logging
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
 import pytest
+import structlog
+from sqlmodel import SQLModel
+from structlog.testing import capture_logs
 
 from app.core.db import Database
 from app.core.errors import NotFound
@@ -25,6 +30,7 @@ ADDRESS = {
     "detail": "2 幢 301",
 }
 PATH = "/v1/me/addresses"
+PHONE = "+8613900001234"
 
 
 @pytest.fixture
@@ -41,11 +47,7 @@ async def book(client: httpx2.AsyncClient, who: Person) -> list[dict[str, Any]]:
     return items
 
 
-async def test_own_account(client: httpx2.AsyncClient, people: People, lin: Person) -> None:
-    async def call(db: Any) -> None:
-        db.add(MemberPhone(member_id=lin.id, phone="+8613800000000"))
-
-    await people.database.transact(call)
+async def test_own_account(client: httpx2.AsyncClient, lin: Person) -> None:
     shown = (await client.get("/v1/me", headers=lin.headers)).json()
     assert shown == {
         "member_id": str(lin.id),
@@ -53,7 +55,7 @@ async def test_own_account(client: httpx2.AsyncClient, people: People, lin: Pers
         "avatar_url": None,
         "shown_to_fellows": False,
         "language": "zh-CN",
-        "phone": "+8613800000000",
+        "phone": None,
         "created_at": "2026-06-18T04:00:00Z",
     }
 
@@ -87,6 +89,14 @@ async def test_changes_keep_what_is_left_out(client: httpx2.AsyncClient, lin: Pe
         {"nickname": "a\u2028b"},
         {"shown_to_fellows": 1},
         {"language": "fr"},
+        {"phone": "13800000000"},
+        {"phone": "+013800000000"},
+        {"phone": "+86 138 0000 0000"},
+        {"phone": "+861380"},
+        {"phone": "+8613800000000000"},
+        {"phone": "+８６１３８００００００００"},
+        {"phone": ""},
+        {"phone": 8613800000000},
         {"status": "active"},
         {"member_id": str(uuid4())},
     ],
@@ -97,6 +107,73 @@ async def test_misshapen_changes(
     before = (await client.get("/v1/me", headers=lin.headers)).json()
     refused(await client.patch("/v1/me", json=wish, headers=lin.headers), 422, "validation_failed")
     assert (await client.get("/v1/me", headers=lin.headers)).json() == before
+
+
+async def test_a_phone_is_given_changed_and_taken_away(
+    client: httpx2.AsyncClient, people: People, lin: Person
+) -> None:
+    other = await people.member("other")
+    steps: list[tuple[dict[str, Any], str | None]] = [
+        ({"phone": PHONE}, PHONE),
+        ({"nickname": "林林"}, PHONE),
+        ({"phone": "+4915112345678", "language": "en"}, "+4915112345678"),
+        ({"phone": "+4915112345678"}, "+4915112345678"),
+        ({"phone": None}, None),
+        ({"phone": None}, None),
+    ]
+    for wish, expected in steps:
+        answer = await client.patch("/v1/me", json=wish, headers=lin.headers)
+        assert (answer.status_code, answer.json()["phone"]) == (200, expected), answer.text
+        kept = [] if expected is None else [{"member_id": lin.id, "phone": expected}]
+        assert await people.rows(MemberPhone) == kept
+    assert (answer.json()["nickname"], answer.json()["language"]) == ("林林", "en")
+    # Nobody learns from a refusal that a number is somebody else's.
+    for who in (lin, other):
+        answer = await client.patch("/v1/me", json={"phone": PHONE}, headers=who.headers)
+        assert (answer.status_code, answer.json()["phone"]) == (200, PHONE)
+    assert len(await people.rows(MemberPhone)) == 2
+
+
+async def test_one_member_on_many_devices_has_one_phone(
+    client: httpx2.AsyncClient, people: People, lin: Person
+) -> None:
+    wishes = [{"phone": f"+861380000000{n}"} for n in range(8)]
+    answers = await asyncio.gather(
+        *(client.patch("/v1/me", json=wish, headers=lin.headers) for wish in wishes)
+    )
+    assert {a.status_code for a in answers} == {200}
+    [kept] = await people.rows(MemberPhone)
+    assert {"phone": kept["phone"]} in wishes
+
+
+@pytest.fixture
+def logs() -> Iterator[list[Any]]:
+    """Everything that is logged, down to the least of it, before anything is blackened."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    with capture_logs() as entries:
+        yield entries
+    structlog.configure(**before)
+
+
+async def test_a_phone_stands_in_its_table_and_nowhere_else(
+    client: httpx2.AsyncClient, people: People, lin: Person, logs: list[Any]
+) -> None:
+    misshapen = {"phone": f"{PHONE}x"}
+    given = await client.patch("/v1/me", json={"phone": PHONE}, headers=lin.headers)
+    refusal = await client.patch("/v1/me", json=misshapen, headers=lin.headers)
+    assert (given.status_code, refusal.status_code) == (200, 422)
+    assert PHONE not in refusal.text
+    assert logs
+    assert PHONE not in str(logs)
+    for model in tables():
+        holds = PHONE in str(await people.rows(model))
+        assert holds == (model is MemberPhone), model
+
+
+def tables() -> list[type[SQLModel]]:
+    """Every table of the service."""
+    return [m.class_ for m in SQLModel._sa_registry.mappers]
 
 
 async def test_names_of_those_who_agreed(
