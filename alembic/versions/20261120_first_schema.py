@@ -35,6 +35,7 @@ def upgrade() -> None:
 
     op.create_table('idempotency_answers',
     sa.Column('scope', sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+    sa.Column('subject_id', sa.Uuid(), nullable=False),
     sa.Column('request_hash', sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
     sa.Column('status', sa.Integer(), nullable=True),
     sa.Column('headers', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=True),
@@ -45,6 +46,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('idempotency_answers', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_idempotency_answers_created_at'), ['created_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_idempotency_answers_subject_id'), ['subject_id'], unique=False)
 
     op.create_table('members',
     sa.Column('id', sa.Uuid(), nullable=False),
@@ -70,6 +72,8 @@ def upgrade() -> None:
     sa.Column('sequence', sa.BigInteger(), nullable=False),
     sa.Column('at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.Column('payload', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=False),
+    sa.Column('actor_kind', sqlmodel.sql.sqltypes.AutoString(length=16), nullable=False),
+    sa.Column('actor_id', sa.Uuid(), nullable=True),
     sa.Column('request_id', sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
     sa.Column('deliver_after', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.Column('lease_until', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
@@ -847,6 +851,7 @@ def downgrade() -> None:
     op.drop_table('operators')
     op.drop_table('members')
     with op.batch_alter_table('idempotency_answers', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_idempotency_answers_subject_id'))
         batch_op.drop_index(batch_op.f('ix_idempotency_answers_created_at'))
 
     op.drop_table('idempotency_answers')

@@ -13,7 +13,7 @@ from sqlmodel import SQLModel
 
 from app.audit.repository.export import TELLING, THROUGH, WITHHELD, WITHHELD_COLUMNS
 from app.identity.rules import PlatformRole, ShopRole
-from tests.catalog.stand import Caller
+from tests.factories import Caller
 from tests.fakes import FrozenClock
 from tests.orders.market import ADDRESS, Market
 

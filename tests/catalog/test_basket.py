@@ -9,7 +9,7 @@ from app.catalog import service as catalog
 from app.catalog.errors import ShopPaused, VariantNotFound
 from app.catalog.models import ProductKind, ProductStatus, ShopStatus
 from app.catalog.rules import BasketGoods, NewCategory, ShopTerms, Wanted
-from tests.catalog.stand import Stand, statements
+from tests.factories import Stand, statements
 
 
 async def _tree(stand: Stand, shop_id: UUID, levels: int) -> list[UUID]:

@@ -12,8 +12,8 @@ from app.catalog import service as catalog
 from app.catalog.models import ProductKind, ProductStatus
 from app.core.security import PrincipalKind
 from app.identity.rules import PlatformRole, ShopRole
-from tests.catalog.stand import Stand, statements
 from tests.conftest import rows_in
+from tests.factories import Stand, statements
 
 NOWHERE = UUID(int=3)
 

@@ -27,8 +27,8 @@ from app.core.audit_log import AuditEntry
 from app.core.db import commit
 from app.core.errors import NotFound, Problem, VersionMismatch
 from app.core.sql import table
-from tests.catalog.stand import Stand
 from tests.conftest import rows_in
+from tests.factories import Stand
 
 ANY = UUID(int=77)
 

@@ -15,8 +15,8 @@ from app.catalog.models import Stock
 from app.core.db import commit
 from app.core.errors import NotFound
 from app.core.sql import table
-from tests.catalog.stand import Stand, statements
 from tests.conftest import rows_in
+from tests.factories import Stand, statements
 
 Move = Callable[[AsyncSession, dict[UUID, int]], Awaitable[None]]
 

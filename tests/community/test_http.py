@@ -12,9 +12,9 @@ from app.community.models import Access, Visibility
 from app.identity import service as identity
 from app.identity.rules import ShopRole
 from app.identity.service.members import change_me
-from tests.catalog.stand import Stand, statements
 from tests.community.test_service import found, join
 from tests.conftest import rows_in
+from tests.factories import Stand, statements
 
 NOWHERE = UUID(int=3)
 

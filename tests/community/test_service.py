@@ -22,8 +22,8 @@ from app.core.db import commit
 from app.core.errors import NotFound, Problem, VersionMismatch
 from app.core.events import OutboxEvent
 from app.core.sql import table
-from tests.catalog.stand import Stand, statements
 from tests.conftest import rows_in
+from tests.factories import Stand, statements
 
 ANY = UUID(int=77)
 

@@ -12,7 +12,7 @@ from app.groupbuy import service
 from app.groupbuy.events import EVENTS, GroupFailed, SeatPaidTooLate
 from app.main import create_app
 from app.settings import Settings
-from tests.catalog.stand import Stand
+from tests.factories import Stand
 from tests.fakes import FrozenClock
 from tests.groupbuy.party import Party, check_invariants
 

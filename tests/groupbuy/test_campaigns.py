@@ -14,8 +14,8 @@ from app.core.sql import table
 from app.groupbuy.models import GroupStatus
 from app.groupbuy.repository import campaigns as repository
 from app.identity.rules import ShopRole
-from tests.catalog.stand import Caller, Stand, statements
 from tests.conftest import rows_in
+from tests.factories import Caller, Stand, statements
 from tests.groupbuy.party import Party
 
 

@@ -12,7 +12,7 @@ from app.community import service as communities
 from app.community.rules import NewCommunity
 from app.core.sql import table
 from app.identity.models import MemberProfile
-from tests.catalog.stand import Stand
+from tests.factories import Stand
 from tests.groupbuy.party import Party, Place
 
 

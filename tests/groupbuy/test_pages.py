@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from app.catalog import service as catalog
-from tests.catalog.stand import Stand, statements
+from tests.factories import Stand, statements
 from tests.groupbuy.party import Party
 
 

@@ -22,8 +22,8 @@ from app.groupbuy.errors import (
 from app.groupbuy.jobs import JOBS
 from app.groupbuy.models import GroupStatus, SeatStatus
 from app.settings import Settings
-from tests.catalog.stand import Stand
 from tests.conftest import rows_in
+from tests.factories import Stand
 from tests.groupbuy.party import GRACE_SECONDS, TTL_SECONDS, Money, Party
 
 

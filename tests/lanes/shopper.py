@@ -51,6 +51,8 @@ class Shopper:
                 answer = await buyer.post(verb, path, body, key=key)
                 if answer.is_definite:
                     return answer
+                # A server that is away is 503; any other 5xx is a fault and no reason to go on.
+                assert answer.status in {409, 429, 503}, f"{verb} {path}: {answer.raw[:500]!r}"
                 self.crowd.asked_again += 1
             except httpx2.TransportError:
                 self.crowd.unheard += 1

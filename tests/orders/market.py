@@ -16,7 +16,7 @@ from app.groupbuy.models import Campaign, CampaignPrice, CampaignStatus
 from app.promotions import service as promotions
 from app.promotions.rules import PromotionWish
 from app.worker import Worker
-from tests.catalog.stand import Caller, Stand
+from tests.factories import Caller, Stand
 from tests.orders.books import books_balance, state_of
 
 LIST_AMOUNT, SOLO_AMOUNT, GROUP_AMOUNT = 19_900, 15_900, 9_900

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.catalog.stand import Caller
 from tests.conftest import rows_in
+from tests.factories import Caller
 from tests.orders.books import state_of
 from tests.orders.market import ADDRESS, Market, problem
 

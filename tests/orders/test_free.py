@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.catalog.stand import Caller
+from tests.factories import Caller
 from tests.fakes import FrozenClock
 from tests.orders.books import all_of, facts
 from tests.orders.market import Market

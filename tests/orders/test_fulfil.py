@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from app.identity.rules import ShopRole
-from tests.catalog.stand import Caller
+from tests.factories import Caller
 from tests.orders.books import facts
 from tests.orders.market import Market, problem
 

@@ -1,6 +1,6 @@
 """Requests that do not fit: no key, a method the path does not have, one entry twice."""
 
-from tests.catalog.stand import statements
+from tests.factories import statements
 from tests.orders.market import Market
 
 

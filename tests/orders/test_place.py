@@ -4,8 +4,8 @@ import asyncio
 from datetime import datetime, timedelta
 
 from app.promotions import service as promotions
-from tests.catalog.stand import statements
 from tests.conftest import rows_in
+from tests.factories import statements
 from tests.fakes import FrozenClock
 from tests.orders.market import ADDRESS, GROUP_AMOUNT, SOLO_AMOUNT, Market
 

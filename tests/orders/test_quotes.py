@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.catalog.stand import Caller, statements
 from tests.conftest import rows_in
+from tests.factories import Caller, statements
 from tests.fakes import FrozenClock
 from tests.orders.market import ADDRESS, GROUP_AMOUNT, LIST_AMOUNT, SOLO_AMOUNT, Market, problem
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.identity.rules import ShopRole
-from tests.catalog.stand import Caller
+from tests.factories import Caller
 from tests.orders.books import all_of, facts
 from tests.orders.market import ADDRESS, GROUP_AMOUNT, SOLO_AMOUNT, Market, problem
 

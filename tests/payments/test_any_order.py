@@ -12,7 +12,7 @@ from app.orders.jobs import expire_unpaid
 from app.payments import repository as payments_repository
 from app.payments import service as payments
 from app.payments.gateway import Charge, ChargeState
-from tests.catalog.stand import Caller
+from tests.factories import Caller
 from tests.fakes import FrozenClock
 from tests.orders.books import facts
 from tests.orders.market import Market

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.catalog.stand import Caller
+from tests.factories import Caller
 from tests.fakes import FrozenClock
 from tests.orders.books import facts
 from tests.orders.market import GROUP_AMOUNT, SOLO_AMOUNT, Market

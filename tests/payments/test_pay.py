@@ -12,7 +12,7 @@ from app.core.db import Database
 from app.payments import repository as payments_repository
 from app.payments import service as payments
 from app.payments.gateway import Charge, ChargeState
-from tests.catalog.stand import Caller
+from tests.factories import Caller
 from tests.fakes import FrozenClock
 from tests.orders.books import all_of, facts
 from tests.orders.market import SOLO_AMOUNT, Market, problem

@@ -14,7 +14,7 @@ from app.orders.models import OrderStatus
 from app.orders.service.end import end_unpaid
 from app.orders.service.pay import PayWish, _opened
 from app.payments.errors import PaymentInProgress
-from tests.catalog.stand import Caller
+from tests.factories import Caller
 from tests.orders.market import Market
 from tests.payments.provider import Provider
 

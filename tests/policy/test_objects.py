@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from tests.catalog.stand import Caller
+from tests.factories import Caller
 from tests.orders.market import ADDRESS
 from tests.policy.contract import Operation, operations
 from tests.policy.table import POLICY, SHOP, Kind, Who

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from tests.catalog.stand import Caller
+from tests.factories import Caller
 from tests.policy.contract import FORM, Operation, operations
 from tests.policy.table import (
     CAMPAIGN,

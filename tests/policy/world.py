@@ -26,7 +26,7 @@ from app.identity.rules import PlatformRole, Right, ShopRole
 from app.identity.service.api_keys import NewKey, create_key
 from app.promotions import service as promotions
 from app.promotions.rules import PromotionWish
-from tests.catalog.stand import Caller
+from tests.factories import Caller
 from tests.identity.people import OTHER_PASSWORD, PASSWORD
 from tests.orders.market import ADDRESS, GROUP_AMOUNT, LIST_AMOUNT, SOLO_AMOUNT, Market
 from tests.policy.table import KEY_RIGHTS, MEMBERS, Who

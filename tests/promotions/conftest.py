@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from tests.catalog.stand import Stand
+from tests.factories import Stand
 from tests.fakes import FrozenClock
 
 

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from app.core.audit_log import AuditEntry
 from app.core.sql import table
 from app.identity.rules import ShopRole
-from tests.catalog.stand import Caller, Stand
 from tests.conftest import rows_in
+from tests.factories import Caller, Stand
 
 BODY: dict[str, Any] = {
     "name_zh": "杨梅季八折",

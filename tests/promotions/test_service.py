@@ -21,8 +21,8 @@ from app.promotions.models import Promotion, PromotionStatus
 from app.promotions.pricing.match import EVERYTHING, Match
 from app.promotions.pricing.percent_off import PercentOff
 from app.promotions.rules import LIVE_MAX, PromotionWish
-from tests.catalog.stand import Stand, statements
 from tests.conftest import rows_in
+from tests.factories import Stand, statements
 
 TWENTY = {"kind": "percent_off", "off_bp": 2_000}
 FREE = {"kind": "percent_off", "off_bp": 10_000}
