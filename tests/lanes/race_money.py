@@ -28,6 +28,21 @@ def later(seconds: float, work: Work) -> Work:
     return paused
 
 
+def insisting(work: Work) -> Work:
+    """The same with the same key, again while the answer is to ask again."""
+
+    async def until_definite() -> Answer:
+        answer = await work()
+        for _ in range(200):
+            if answer.is_definite:
+                break
+            await asyncio.sleep(0.05)
+            answer = await work()
+        return answer
+
+    return until_definite
+
+
 async def one_key_pays(race: Race) -> None:
     """64 uses of one key at once: one capture, one payment, one charge in the provider's books."""
     stall = await race.world.fair.stall(units=1_000)
@@ -53,6 +68,11 @@ def _paying(buyer: Buyer, order: dict[str, Any], how: str, key: str | None = Non
     return lambda: buyer.pay(order, how, key)
 
 
+def _leaving(buyer: Buyer, order: dict[str, Any]) -> Work:
+    key = uuid4().hex
+    return insisting(lambda: buyer.cancel(order, key))
+
+
 async def _two_of_three(race: Race, stall: Stall) -> tuple[list[Buyer], list[dict[str, Any]]]:
     """A group of three: two have paid, the third holds its seat."""
     three = race.some(3)
@@ -73,8 +93,8 @@ async def pay_against_leave(race: Race) -> None:
         pause = random.choice((0.0, random.uniform(-0.03, 0.03)))
         paid, left = await at_once(
             [
-                later(pause, _paying(three[2], orders[2], how)),
-                later(-pause, lambda b=three[leaver], o=orders[leaver]: b.cancel(o)),
+                later(pause, insisting(_paying(three[2], orders[2], how, uuid4().hex))),
+                later(-pause, _leaving(three[leaver], orders[leaver])),
             ]
         )
         await race.world.quiet()

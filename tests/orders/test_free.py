@@ -73,10 +73,11 @@ async def test_a_free_seat_that_comes_to_nothing_is_even_at_once(
     else:
         clock.advance(seconds=3_599)
         second = await market.join(bob, first["group_id"])
-        clock.advance(seconds=2)
         if end == "late":
-            await market.pay(bob, second)
-        clock.advance(seconds=60)
+            await market.pay(bob, second, "sandbox_delay")
+            clock.advance(seconds=6)  # taken after the deadline, heard of before the group ends
+            await market.work()
+        clock.advance(seconds=62)
     await market.work()
     await market.work()
     now = await market.order(ann, first)
