@@ -37,7 +37,7 @@ migrate: $(RUNTIME)  ## bring the database of DATABASE_URL to the newest schema
 	@$(BIN)/quanpu migrate $(ARGS)
 
 test: $(DEV)  ## all tests, on SQLite and, where one answers, on PostgreSQL
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --ignore=tests/lanes $(ARGS)
 
 check: $(DEV)  ## everything that must hold: lint, types, imports, tests, migrations, API file
 	$(BIN)/ruff check .
@@ -55,6 +55,7 @@ fmt: $(DEV)  ## put the code into its one format
 	@$(BIN)/ruff format .
 
 race: $(DEV)  ## many clients on the last of everything (SCALE=ci|full)
+	@$(BIN)/python -m pytest -n auto tests/lanes
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.race
 
 kill: $(DEV)  ## SIGKILL of servers and workers under load (SCALE=ci|full)

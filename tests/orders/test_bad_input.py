@@ -1,6 +1,8 @@
 """Bad input to the line of sale: a clear problem document, nothing written, never a fault."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +15,16 @@ from tests.orders.market import ADDRESS, Market, problem
 
 LINE = {"variant_id": "$variant", "quantity": 1}
 BASKET = {"shop_id": "$shop", "lines": [LINE]}
+
+
+@contextmanager
+def case(name: str) -> Iterator[None]:
+    """Say which of many cases failed."""
+    try:
+        yield
+    except AssertionError as error:
+        error.add_note(f"case: {name}")
+        raise
 
 
 def filled(market: Market, body: Any) -> Any:
@@ -66,15 +78,16 @@ BAD_BASKETS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", BAD_BASKETS)
-async def test_a_bad_basket_is_neither_quoted_nor_placed(market: Market, name: str) -> None:
+async def test_a_bad_basket_is_neither_quoted_nor_placed(market: Market) -> None:
     buyer = await market.buyer()
-    body = filled(market, BAD_BASKETS[name])
-    await refuses(market, buyer, "/v1/quotes", body)
-    if isinstance(body, dict):
-        wish = await market.quote(buyer)
-        wish = {k: v for k, v in wish.items() if k not in ("shop_id", "lines")}
-        await refuses(market, buyer, "/v1/orders", {**wish, **body})
+    wish = await market.quote(buyer)
+    wish = {k: v for k, v in wish.items() if k not in ("shop_id", "lines")}
+    for name, bad in BAD_BASKETS.items():
+        with case(name):
+            body = filled(market, bad)
+            await refuses(market, buyer, "/v1/quotes", body)
+            if isinstance(body, dict):
+                await refuses(market, buyer, "/v1/orders", {**wish, **body})
 
 
 BAD_ORDERS: dict[str, Any] = {
@@ -99,11 +112,12 @@ BAD_ORDERS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", BAD_ORDERS)
-async def test_a_bad_order_is_refused(market: Market, name: str) -> None:
+async def test_a_bad_order_is_refused(market: Market) -> None:
     buyer = await market.buyer()
     wish = await market.quote(buyer)
-    await refuses(market, buyer, "/v1/orders", {**wish, **BAD_ORDERS[name]})
+    for name, bad in BAD_ORDERS.items():
+        with case(name):
+            await refuses(market, buyer, "/v1/orders", {**wish, **bad})
 
 
 @pytest.mark.parametrize(
@@ -186,15 +200,16 @@ BAD_REFUNDS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", BAD_REFUNDS)
-async def test_a_bad_refund_is_refused(market: Market, name: str) -> None:
+async def test_a_bad_refund_is_refused(market: Market) -> None:
     buyer, owner = await market.buyer(), await market.as_owner(market.shop_id)
     order = await market.place(buyer)
     await market.pay(buyer, order)
-    text = json.dumps({"reason": "damaged", "reference": "R-1", **BAD_REFUNDS[name]})
-    body = json.loads(text.replace("$line", order["lines"][0]["id"]))
     path = f"/v1/operator/shops/{market.shop_id}/orders/{order['id']}/refunds"
-    await refuses(market, owner, path, body)
+    for name, bad in BAD_REFUNDS.items():
+        text = json.dumps({"reason": "damaged", "reference": "R-1", **bad})
+        with case(name):
+            body = json.loads(text.replace("$line", order["lines"][0]["id"]))
+            await refuses(market, owner, path, body)
     await market.balanced()
 
 

@@ -130,7 +130,14 @@ def paid_means_captured(_: Moment) -> Query:
     )
     wrong = sa.or_(
         sa.and_(orders.c.paid_at.is_not(None), ~captured),
-        sa.and_(orders.c.paid_at.is_(None), captured, orders.c.refund_due_reason.is_(None)),
+        sa.and_(
+            sa.or_(
+                orders.c.paid_at.is_(None),
+                orders.c.status.in_(("placed", "cancelled", "expired")),
+            ),
+            captured,
+            orders.c.refund_due_reason.is_(None),
+        ),
     )
     return Of(orders, orders.c.shop_id, orders.c.id).breach(
         wrong, found=orders.c.status, expected="as captured"
