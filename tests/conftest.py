@@ -121,12 +121,16 @@ async def database_url(prepared: Path | str, tmp_path: Path) -> AsyncIterator[st
 
 
 async def empty_tables(connection: asyncpg.Connection) -> None:
-    """Truncate what holds rows, and nothing else: each truncated table costs a file."""
+    """Delete from what holds rows: few as they are, that is faster than a truncation's files."""
     found = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    names = [f'"{row["tablename"]}"' for row in found]
-    looks = " UNION ALL ".join(f"SELECT '{n}' WHERE EXISTS (SELECT FROM {n})" for n in names)
-    if full := [row[0] for row in await connection.fetch(looks)]:
-        await connection.execute(f"TRUNCATE {', '.join(full)} CASCADE")
+    # Children before parents; the tests' own little tables have neither and go first.
+    parents_first = [t.name for t in SQLModel.metadata.sorted_tables]
+    depth = {name: place for place, name in enumerate(parents_first)}
+    ordered = sorted((row["tablename"] for row in found), key=lambda n: -depth.get(n, len(depth)))
+    looks = " UNION ALL ".join(f"SELECT '{n}' WHERE EXISTS (SELECT FROM \"{n}\")" for n in ordered)
+    full = {row[0] for row in await connection.fetch(looks)}
+    if full:
+        await connection.execute("; ".join(f'DELETE FROM "{n}"' for n in ordered if n in full))
 
 
 @pytest.fixture
