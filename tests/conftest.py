@@ -15,6 +15,7 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
+from fastapi.routing import BaseRoute
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlmodel import SQLModel
 
@@ -56,6 +57,19 @@ def make_settings(url: str, **more: object) -> Settings:
         "sign_in_attempts_per_minute": 10_000,
     }
     return Settings(_env_file=None, **{**values, **more})  # type: ignore[arg-type]
+
+
+_included: dict[int, BaseRoute] = {}
+
+
+def make_app(settings: Settings, clock: FrozenClock) -> FastAPI:
+    """The application; each router is built once a process, as that takes longer than a test."""
+    application: FastAPI = importlib.import_module("app.main").create_app(settings, clock=clock)
+    routes = application.router.routes
+    for place, route in enumerate(routes):
+        if router := getattr(route, "original_router", None):
+            routes[place] = _included.setdefault(id(router), route)
+    return application
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +160,7 @@ def settings(database_url: str) -> Settings:
 @pytest.fixture
 async def application(settings: Settings, clock: FrozenClock) -> AsyncIterator[FastAPI]:
     """The application on an empty database, with a clock that stands still."""
-    application = importlib.import_module("app.main").create_app(settings, clock=clock)
+    application = make_app(settings, clock)
     yield application
     await application.state.database.dispose()
 

@@ -10,8 +10,8 @@ from app.core.db import Database
 from app.core.events import Wiring, on
 from app.groupbuy import service
 from app.groupbuy.events import EVENTS, GroupFailed, SeatPaidTooLate
-from app.main import create_app
 from app.settings import Settings
+from tests.conftest import make_app
 from tests.factories import Stand
 from tests.fakes import FrozenClock
 from tests.groupbuy.party import Party, check_invariants
@@ -23,7 +23,7 @@ WIRING = Wiring.of(
 
 @pytest.fixture
 async def application(settings: Settings, clock: FrozenClock) -> AsyncIterator[FastAPI]:
-    application = create_app(settings, clock=clock)
+    application = make_app(settings, clock)
     await application.state.database.dispose()
     application.state.database = Database(settings, wiring=WIRING, clock=clock)
     yield application

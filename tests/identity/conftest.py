@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.identity.adapters.passwords import Passwords
-from app.main import create_app
 from app.settings import Settings
+from tests.conftest import make_app
 from tests.fakes import FrozenClock
 from tests.identity.people import People
 
@@ -22,7 +22,7 @@ def passwords() -> Passwords:
 async def application(
     settings: Settings, clock: FrozenClock, passwords: Passwords
 ) -> AsyncIterator[FastAPI]:
-    application = create_app(settings, clock=clock)
+    application = make_app(settings, clock)
     application.state.passwords = passwords
     yield application
     await application.state.database.dispose()

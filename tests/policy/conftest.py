@@ -10,8 +10,7 @@ import pytest
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.identity.adapters.passwords import Passwords
-from app.main import create_app
-from tests.conftest import empty_tables, make_settings
+from tests.conftest import empty_tables, make_app, make_settings
 from tests.fakes import FrozenClock
 from tests.policy.world import World, Yard
 
@@ -34,7 +33,7 @@ def world_url(
 async def world(backend: str, world_url: str) -> AsyncIterator[World]:
     clock = FrozenClock()
     settings = make_settings(world_url, access_token_ttl_seconds=86_400)
-    application = create_app(settings, clock=clock)
+    application = make_app(settings, clock)
     application.state.passwords = Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1))
     transport = httpx2.ASGITransport(application, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://shop.test") as client:
