@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -28,11 +28,18 @@ ROUNDS_AT_ONCE_MAX = 20
 class Worker:
     """One loop: deliver what is due, run what is due, rest; it stops between two pieces of work."""
 
-    def __init__(self, settings: Settings, database: Database, gateways: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        gateways: Mapping[str, Any],
+        jobs: Sequence[Job] = JOBS,
+    ) -> None:
         self.settings = settings
         self.database = database
         self.context = JobContext(settings, database, gateways)
         self.deliverer = Deliverer(database, WIRING)
+        self.jobs = jobs
         self.worker_id = new_id()
         self._stop = asyncio.Event()
         self._due_at: dict[str, float] = {}
@@ -65,7 +72,7 @@ class Worker:
             busy = await self.deliverer.run_once() > 0
         except Exception:
             log.exception("delivery_failed")
-        for job in JOBS:
+        for job in self.jobs:
             if self._stop.is_set():
                 return False
             busy = await self._run_if_due(job) or busy

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest import mock
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -16,12 +17,15 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.routing import BaseRoute
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlmodel import SQLModel
 
 from app.core.db import Database
+from app.core.db import _engines as make_engines
 from app.settings import Settings
 from tests.fakes import FrozenClock
+
+Engines = tuple[AsyncEngine, AsyncEngine]
 
 TOKEN_SECRET = "a-secret-of-the-tests-that-is-long-enough"
 LOCAL_POSTGRESQL = "postgresql://postgres@127.0.0.1:5432/postgres"
@@ -60,11 +64,23 @@ def make_settings(url: str, **more: object) -> Settings:
 
 
 _included: dict[int, BaseRoute] = {}
+_opened: dict[str, Engines] = {}
+_sweepers: dict[str, asyncpg.Connection] = {}
+
+
+def kept_engines(settings: Settings) -> Engines:
+    """The engines for these settings, kept: what they have compiled serves every test."""
+    # The address is told apart: a dump keeps it secret.
+    key = f"{settings.sqlalchemy_url} {settings.model_dump_json()}"
+    if key not in _opened:
+        _opened[key] = make_engines(settings)
+    return _opened[key]
 
 
 def make_app(settings: Settings, clock: FrozenClock) -> FastAPI:
     """The application; each router is built once a process, as that takes longer than a test."""
-    application: FastAPI = importlib.import_module("app.main").create_app(settings, clock=clock)
+    with mock.patch("app.core.db._engines", kept_engines):
+        application: FastAPI = importlib.import_module("app.main").create_app(settings, clock=clock)
     routes = application.router.routes
     for place, route in enumerate(routes):
         if router := getattr(route, "original_router", None):
@@ -95,11 +111,13 @@ async def own_postgresql(tables: Sequence[sa.Table]) -> AsyncIterator[str]:
     name = f"quanpu_test_{uuid4().hex[:10]}"
     admin = await asyncpg.connect(server)
     await admin.execute(f'CREATE DATABASE "{name}"')
+    address = urlsplit(server)._replace(path=f"/{name}").geturl()
     try:
-        address = urlsplit(server)._replace(path=f"/{name}").geturl()
         await create_tables(address.replace("postgresql://", "postgresql+asyncpg://"), tables)
         yield address
     finally:
+        if sweeper := _sweepers.pop(address, None):
+            await sweeper.close()
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
         await admin.close()
 
@@ -121,21 +139,25 @@ def prepared(backend: str, request: pytest.FixtureRequest) -> Path | str:
 
 
 @pytest.fixture
-async def database_url(prepared: Path | str, tmp_path: Path) -> AsyncIterator[str]:
-    """An empty database with all tables."""
+async def database_url(prepared: Path | str) -> AsyncIterator[str]:
+    """An empty database with all tables, at the same place for every test of the process."""
     if isinstance(prepared, Path):
-        shutil.copy(prepared, tmp_path / "test.db")
-        yield f"sqlite:///{tmp_path}/test.db"
+        place = prepared.with_name("test.db")
+        shutil.copy(prepared, place)
+        yield f"sqlite:///{place}"
+        for left in place.parent.glob("test.db*"):
+            left.unlink()
         return
-    url = prepared
-    yield url
-    connection = await asyncpg.connect(url)
-    await empty_tables(connection)
-    await connection.close()
+    yield prepared
+    await empty_tables(prepared)
 
 
-async def empty_tables(connection: asyncpg.Connection) -> None:
+async def empty_tables(url: str) -> None:
     """Delete from what holds rows: few as they are, that is faster than a truncation's files."""
+    # Opening a connection takes longer than all the rest; some tests cut every one there is.
+    if url not in _sweepers or _sweepers[url].is_closed():
+        _sweepers[url] = await asyncpg.connect(url)
+    connection = _sweepers[url]
     found = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     # Children before parents; the tests' own little tables have neither and go first.
     parents_first = [t.name for t in SQLModel.metadata.sorted_tables]

@@ -19,13 +19,12 @@ Hire = Callable[..., Worker]
 
 
 @pytest.fixture
-def hire(database: Database, monkeypatch: pytest.MonkeyPatch) -> Hire:
+def hire(database: Database) -> Hire:
     """A worker with these jobs."""
 
     def hired(**jobs: Run) -> Worker:
         found = tuple(Job(name, 3_600.0, run) for name, run in jobs.items())
-        monkeypatch.setattr("app.worker.JOBS", found)
-        return Worker(database.settings, database, {})
+        return Worker(database.settings, database, {}, found)
 
     return hired
 

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
 import httpx2
 import pytest
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -41,6 +40,4 @@ async def world(backend: str, world_url: str) -> AsyncIterator[World]:
         yield await World(hill, other).populate()
     await application.state.database.dispose()
     if backend == "postgresql":
-        connection = await asyncpg.connect(world_url)
-        await empty_tables(connection)
-        await connection.close()
+        await empty_tables(world_url)
