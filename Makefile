@@ -37,7 +37,7 @@ migrate: $(RUNTIME)  ## bring the database of DATABASE_URL to the newest schema
 	@$(BIN)/quanpu migrate $(ARGS)
 
 test: $(DEV)  ## all tests, on SQLite and, where one answers, on PostgreSQL
-	@$(BIN)/python -m pytest -n auto --ignore=tests/lanes $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/lanes $(ARGS)
 
 check: $(DEV)  ## everything that must hold: lint, types, imports, tests, migrations, API file
 	$(BIN)/ruff check .

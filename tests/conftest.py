@@ -1,5 +1,6 @@
 """Databases, sessions and clients: real SQLite files and, where one answers, PostgreSQL."""
 
+import functools
 import importlib
 import os
 import shutil
@@ -22,6 +23,7 @@ from sqlmodel import SQLModel
 
 from app.core.db import Database
 from app.core.db import _engines as make_engines
+from app.core.events import Wiring
 from app.settings import Settings
 from tests.fakes import FrozenClock
 
@@ -31,6 +33,7 @@ TOKEN_SECRET = "a-secret-of-the-tests-that-is-long-enough"
 LOCAL_POSTGRESQL = "postgresql://postgres@127.0.0.1:5432/postgres"
 
 
+@functools.cache
 def postgresql_url() -> str | None:
     """The server the tests may make databases on: named by TEST_DATABASE_URL, or a local one."""
     told = os.environ.get("TEST_DATABASE_URL")
@@ -75,6 +78,11 @@ def kept_engines(settings: Settings) -> Engines:
     if key not in _opened:
         _opened[key] = make_engines(settings)
     return _opened[key]
+
+
+def make_database(settings: Settings, wiring: Wiring, clock: FrozenClock) -> Database:
+    with mock.patch("app.core.db._engines", kept_engines):
+        return Database(settings, wiring=wiring, clock=clock)
 
 
 def make_app(settings: Settings, clock: FrozenClock) -> FastAPI:

@@ -6,12 +6,11 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.core.db import Database
 from app.core.events import Wiring, on
 from app.groupbuy import service
 from app.groupbuy.events import EVENTS, GroupFailed, SeatPaidTooLate
 from app.settings import Settings
-from tests.conftest import make_app
+from tests.conftest import make_app, make_database
 from tests.factories import Stand
 from tests.fakes import FrozenClock
 from tests.groupbuy.party import Party, check_invariants
@@ -25,7 +24,7 @@ WIRING = Wiring.of(
 async def application(settings: Settings, clock: FrozenClock) -> AsyncIterator[FastAPI]:
     application = make_app(settings, clock)
     await application.state.database.dispose()
-    application.state.database = Database(settings, wiring=WIRING, clock=clock)
+    application.state.database = make_database(settings, WIRING, clock)
     yield application
     await application.state.database.dispose()
 

@@ -4,7 +4,6 @@ import asyncio
 import shutil
 from collections.abc import Coroutine
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -24,12 +23,11 @@ from hypothesis.stateful import (
 from app.catalog import service as catalog
 from app.catalog.models import ProductStatus
 from app.catalog.rules import NewProduct, NewShop, NewVariant
-from app.core.db import Database
 from app.core.errors import Problem
 from app.core.sql import table
 from app.groupbuy.models import Group, GroupStatus, Seat, SeatStatus
 from app.groupbuy.rules import GROUP_MOVES, SEAT_MOVES
-from tests.conftest import make_settings
+from tests.conftest import make_database, make_settings
 from tests.fakes import FrozenClock
 from tests.groupbuy.conftest import WIRING
 from tests.groupbuy.party import Party, Place, check_invariants
@@ -58,11 +56,10 @@ class Gathering(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-        self.folder = TemporaryDirectory()
-        path = Path(self.folder.name) / "states.db"
+        path = self.template.with_name("states.db")
         shutil.copy(self.template, path)
         self.clock = FrozenClock()
-        database = Database(make_settings(f"sqlite:///{path}"), wiring=WIRING, clock=self.clock)
+        database = make_database(make_settings(f"sqlite:///{path}"), WIRING, self.clock)
         self.party = Party(database, self.clock)
         self.run(self._fill())
 
@@ -166,7 +163,6 @@ class Gathering(RuleBasedStateMachine):
         if hasattr(self, "party"):
             self.run(self.party.database.dispose())
             self.runner.close()
-            self.folder.cleanup()
 
 
 def test_no_order_of_things_loses_count(sqlite_template: Path) -> None:
@@ -174,7 +170,7 @@ def test_no_order_of_things_loses_count(sqlite_template: Path) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Gathering,
         settings=settings(
-            max_examples=25,
+            max_examples=15,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
