@@ -8,7 +8,7 @@ DEV := $(VENV)/.dev
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker test check fmt migrate bench race kill fuzz
+.PHONY: help demo run worker test check fmt migrate bench laws race kill fuzz
 
 help:  ## print these words
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -53,6 +53,9 @@ check: $(DEV)  ## everything that must hold: lint, types, imports, tests, migrat
 fmt: $(DEV)  ## put the code into its one format
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+laws: $(DEV)  ## the laws of prices over thousands of random baskets
+	@$(BIN)/python -m pytest -n auto --hypothesis-profile=laws tests/promotions/pricing $(ARGS)
 
 race: $(DEV)  ## many clients on the last of everything (SCALE=ci|full)
 	@$(BIN)/python -m pytest -n auto tests/lanes

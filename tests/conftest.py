@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx2
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
@@ -26,6 +27,8 @@ from app.core.db import _engines as make_engines
 from app.core.events import Wiring
 from app.settings import Settings
 from tests.fakes import FrozenClock
+
+hypothesis.settings.register_profile("laws", max_examples=5_000, deadline=None)
 
 Engines = tuple[AsyncEngine, AsyncEngine]
 

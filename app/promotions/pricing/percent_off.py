@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from app.core.money import BASIS_POINTS, percent_of
-from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.item_layer import UnitDiscount
+from app.promotions.pricing.promotion import Promotion, check_range
 from app.promotions.pricing.units import UnitType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PercentOff(Promotion):
+class PercentOff(UnitDiscount):
     """`off_bp` basis points off, 1 to 10,000: 打8折 is 2,000."""
 
     kind: ClassVar[str] = "percent_off"
@@ -21,8 +22,7 @@ class PercentOff(Promotion):
         """Refuse a discount of nothing or of more than everything."""
         # Zero-argument super() does not survive the class that slots=True creates anew.
         Promotion.__post_init__(self)
-        if not 1 <= self.off_bp <= BASIS_POINTS:
-            raise ValueError(f"off_bp {self.off_bp} is outside 1..{BASIS_POINTS}")
+        check_range("off_bp", self.off_bp, 1, BASIS_POINTS)
 
     def unit_savings(self, types: Sequence[UnitType]) -> list[int]:
         """The percentage of each unit's price, cut where it would cross the floor."""

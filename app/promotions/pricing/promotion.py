@@ -1,14 +1,12 @@
 """What every promotion has, whatever its mechanic: identity, scope, conditions, exclusivity."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import ABC
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
 from app.promotions.pricing.match import EVERYTHING, Match
-from app.promotions.pricing.units import UnitType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +37,8 @@ class Promotion(ABC):
         if self.starts_at and self.ends_at and self.starts_at >= self.ends_at:
             raise ValueError("a promotion must start before it ends")
 
-    @abstractmethod
-    def unit_savings(self, types: Sequence[UnitType]) -> list[int]:
-        """What one unit of each type saves when this promotion consumes it, floors respected."""
+
+def check_range(name: str, value: int, low: int, high: int) -> None:
+    """Refuse a parameter out of its bounds."""
+    if not low <= value <= high:
+        raise ValueError(f"{name} {value} is outside {low}..{high}")

@@ -9,23 +9,22 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from app.core.money import split
 from app.promotions.pricing.basket import Basket, PriceSetting
 from app.promotions.pricing.conditions import Occasion, admit
+from app.promotions.pricing.item_search import FreeOffer, SetOffer
 from app.promotions.pricing.match import LineIndex
+from app.promotions.pricing.offers import Offer, Offers, UnitOffer, offer_of
+from app.promotions.pricing.order_layer import OrderOffer
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.reasons import Param, Reason, ReasonCode
-from app.promotions.pricing.search import Candidate, Plan, Use, best_plan
+from app.promotions.pricing.search import Plan, Use, best_plan
 from app.promotions.pricing.units import UnitType, unit_types
+from app.promotions.pricing.unused import Judge
 
 Optimality = Literal["proven", "best_found"]
 
 ROUNDING = "half_up_per_unit"
 ALLOCATION = "largest_remainder_ties_to_earlier"
-
-# A use of an exclusive promotion closes every type to all others: a mask of endless ones.
-_ALL_TYPES = -1
-_NO_SAVING = Reason("no_saving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +109,18 @@ def quote(basket: Basket, promotions: Iterable[Promotion], *, now: datetime) -> 
     if now.utcoffset() is None:
         raise ValueError("now must be an aware datetime")
     types = unit_types(basket)
-    candidates, refused = _sift(_oldest_first(promotions), basket, types, now)
-    plan = best_plan(types, candidates)
-    lines = _lines(types, plan.uses, basket.price_setting)
-    refused += _unused(candidates, plan.uses)
+    index = LineIndex([unit.line for unit in types])
+    occasion = Occasion(now, basket.buyer, basket.price_setting.kind, index)
+    offers, refused = _sift(_oldest_first(promotions), types, occasion)
+    plan = best_plan(types, _laid_out(offers))
+    lines = _lines(types, plan, basket.price_setting)
+    used = {promotion.id for promotion in plan.used}
+    judge = Judge(plan, types, index)
+    refused += [
+        _not_applied(offer.promotion, judge.why_not(offer))
+        for offer in offers
+        if offer.promotion.id not in used
+    ]
     return _total(basket, lines, plan, refused)
 
 
@@ -125,12 +132,10 @@ def _oldest_first(promotions: Iterable[Promotion]) -> list[Promotion]:
 
 
 def _sift(
-    promotions: Sequence[Promotion], basket: Basket, types: Sequence[UnitType], now: datetime
-) -> tuple[list[Candidate], list[NotApplied]]:
-    """Tell promotions whose conditions hold from those whose do not, with what each would save."""
-    index = LineIndex([unit.line for unit in types])
-    occasion = Occasion(now, basket.buyer, basket.price_setting.kind, index)
-    candidates: list[Candidate] = []
+    promotions: Sequence[Promotion], types: Sequence[UnitType], occasion: Occasion
+) -> tuple[list[Offer], list[NotApplied]]:
+    """Tell promotions whose conditions hold from those whose do not, with what each could do."""
+    offers: list[Offer] = []
     refused: list[NotApplied] = []
     for promotion in promotions:
         admitted = admit(promotion, occasion)
@@ -138,62 +143,47 @@ def _sift(
             refused.append(_not_applied(promotion, admitted))
             continue
         touched = [unit for unit in types if admitted >> unit.index & 1]
-        savings = zip(touched, promotion.unit_savings(touched), strict=True)
-        positive = [(unit.index, saving) for unit, saving in savings if saving > 0]
-        candidates.append(Candidate(promotion, tuple(positive)))
-    return candidates, refused
+        offers.append(offer_of(promotion, touched, types, occasion.index))
+    return offers, refused
+
+
+def _laid_out(offers: Sequence[Offer]) -> Offers:
+    return Offers(
+        tuple(offer for offer in offers if isinstance(offer, UnitOffer)),
+        tuple(offer for offer in offers if isinstance(offer, SetOffer)),
+        tuple(offer for offer in offers if isinstance(offer, FreeOffer)),
+        tuple(offer for offer in offers if isinstance(offer, OrderOffer)),
+    )
 
 
 def _not_applied(promotion: Promotion, reason: Reason) -> NotApplied:
     return NotApplied(promotion.id, promotion.version, promotion.kind, reason.code, reason.params)
 
 
-def _unused(candidates: Iterable[Candidate], uses: Iterable[Use]) -> list[NotApplied]:
-    """Say of each candidate that was not used which promotions have the units it would discount."""
-    won: dict[UUID, int] = {}
-    for use in uses:
-        reach = _ALL_TYPES if use.promotion.exclusive else 1 << use.type_index
-        won[use.promotion.id] = won.get(use.promotion.id, 0) | reach
-    winners = sorted((str(id_), types) for id_, types in won.items())
-    return [
-        _not_applied(candidate.promotion, _defeat(candidate, winners))
-        for candidate in candidates
-        if candidate.promotion.id not in won
-    ]
-
-
-def _defeat(candidate: Candidate, winners: Iterable[tuple[str, int]]) -> Reason:
-    if not candidate.savings:
-        return _NO_SAVING
-    if candidate.promotion.exclusive:
-        wanted = _ALL_TYPES
-    else:
-        wanted = sum([1 << index for index, _ in candidate.savings])
-    better = [id_ for id_, types in winners if types & wanted]
-    return Reason("lost_to_better", (("promotion_ids", tuple(better)),))
-
-
-def _lines(
-    types: Sequence[UnitType], uses: Iterable[Use], setting: PriceSetting
-) -> tuple[QuoteLine, ...]:
-    uses_by_type: dict[int, list[Use]] = {}
-    for use in uses:
-        uses_by_type.setdefault(use.type_index, []).append(use)
+def _lines(types: Sequence[UnitType], plan: Plan, setting: PriceSetting) -> tuple[QuoteLine, ...]:
     ordered = sorted(types, key=lambda unit: unit.position)
-    return tuple(_line(unit, uses_by_type.get(unit.index, ()), setting) for unit in ordered)
+    uses: dict[int, list[Use]] = {}
+    for use in plan.uses:
+        uses.setdefault(use.type_index, []).append(use)
+    places: dict[int, list[int]] = {}
+    for place, rest in enumerate(plan.rests):
+        places.setdefault(rest.type_index, []).append(place)
+    return tuple(
+        _line(unit, plan, setting, (uses.get(unit.index, []), places[unit.index]))
+        for unit in ordered
+    )
 
 
-def _line(unit: UnitType, uses: Sequence[Use], setting: PriceSetting) -> QuoteLine:
+def _line(
+    unit: UnitType, plan: Plan, setting: PriceSetting, own: tuple[list[Use], list[int]]
+) -> QuoteLine:
     line = unit.line
-    shares: tuple[int, ...] = ()
-    adjustments = _price_adjustments(unit, setting)
-    for use in uses:
-        promotion = use.promotion
-        adjustments += (
-            Adjustment(promotion.id, promotion.version, promotion.kind, use.amount, use.units),
-        )
-        shares += _shares(unit.price_amount * use.units - use.amount, use.units)
-    shares += (unit.price_amount,) * (unit.quantity - len(shares))
+    uses, places = own
+    shares: list[int] = []
+    for place in places:
+        rest = plan.rests[place]
+        off = sum(row.parts[place] for row in plan.order_parts)
+        shares += _even(rest.amount * rest.units - off, rest.units)
     return QuoteLine(
         key=line.key,
         variant_id=line.variant_id,
@@ -201,10 +191,44 @@ def _line(unit: UnitType, uses: Sequence[Use], setting: PriceSetting) -> QuoteLi
         quantity=unit.quantity,
         list_amount=line.list_amount,
         price_amount=unit.price_amount,
-        adjustments=adjustments,
+        adjustments=(
+            *_price_adjustments(unit, setting),
+            *_item_adjustments(uses),
+            *_order_adjustments(places, plan),
+        ),
         payable_amount=sum(shares),
-        unit_share_amounts=shares,
+        unit_share_amounts=tuple(shares),
     )
+
+
+def _even(amount: int, units: int) -> list[int]:
+    """Like units share alike: the first ones carry the odd minor units."""
+    less, more = divmod(amount, units)
+    return [less + 1] * more + [less] * (units - more)
+
+
+def _item_adjustments(uses: Iterable[Use]) -> Iterable[Adjustment]:
+    sums: dict[UUID, Adjustment] = {}
+    for use in uses:
+        if use.amount:
+            known = sums.get(use.promotion.id)
+            amount, units = (known.amount, known.units) if known else (0, 0)
+            sums[use.promotion.id] = _adjustment(
+                use.promotion, amount + use.amount, units + use.units
+            )
+    return sums.values()
+
+
+def _order_adjustments(places: Sequence[int], plan: Plan) -> Iterable[Adjustment]:
+    for row in plan.order_parts:
+        amount = sum(row.parts[place] for place in places)
+        if amount:
+            units = sum(plan.rests[place].units for place in places if row.parts[place])
+            yield _adjustment(row.promotion, amount, units)
+
+
+def _adjustment(promotion: Promotion, amount: int, units: int) -> Adjustment:
+    return Adjustment(promotion.id, promotion.version, promotion.kind, amount, units)
 
 
 def _price_adjustments(unit: UnitType, setting: PriceSetting) -> tuple[Adjustment, ...]:
@@ -213,11 +237,6 @@ def _price_adjustments(unit: UnitType, setting: PriceSetting) -> tuple[Adjustmen
         return ()
     promotion_id, version = setting.source
     return (Adjustment(promotion_id, version, setting.kind, amount, unit.quantity),)
-
-
-def _shares(amount: int, units: int) -> tuple[int, ...]:
-    each, rest = divmod(amount, units)
-    return (each,) * units if rest == 0 else tuple(split(amount, (1,) * units))
 
 
 def _total(

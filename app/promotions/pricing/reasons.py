@@ -11,6 +11,8 @@ ReasonCode = Literal[
     "not_in_community",
     "tags_missing",
     "no_matching_units",
+    "needs_units",
+    "needs_amount",
     "no_saving",
     "lost_to_better",
 ]

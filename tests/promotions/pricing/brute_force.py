@@ -9,6 +9,7 @@ from app.promotions.pricing.basket import Basket, BasketLine, Buyer, ListPrice
 from app.promotions.pricing.group_price import GroupPrice
 from app.promotions.pricing.match import Match
 from app.promotions.pricing.percent_off import PercentOff
+from app.promotions.pricing.promotion import Promotion
 from tests.promotions.pricing.builders import NOW
 
 Combination = tuple[PercentOff, ...]
@@ -39,7 +40,7 @@ def start_amount(basket: Basket, line: BasketLine) -> int:
     return min(max(setting.amounts[line.variant_id], line.floor_amount), line.list_amount)
 
 
-def is_open(promotion: PercentOff, basket: Basket) -> bool:
+def is_open(promotion: Promotion, basket: Basket) -> bool:
     """Whether the promotion's conditions hold for the basket's buyer."""
     buyer: Buyer = basket.buyer
     return (

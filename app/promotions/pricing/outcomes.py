@@ -1,0 +1,246 @@
+"""Every way a component can end, told apart by what it saves where: for when saving less pays.
+
+A discount below can lose the order a threshold. What may be saved within each threshold's goods is
+then limited, and the best is no longer each component's own best: it is the best sum of outcomes
+within the limits, found over the distinct sums, component by component.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.promotions.pricing.free_units import Given, is_lawful
+from app.promotions.pricing.item_layer import UnitSet
+from app.promotions.pricing.item_search import Component, SetOffer, Steps, Taken
+from app.promotions.pricing.order_layer import spread_over_units
+from app.promotions.pricing.units import UnitType
+
+SUMS_MAX = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a component does: sets and free units taken, and (type, candidate, units) besides."""
+
+    taken: tuple[Taken, ...]
+    single: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """No more than `saving_amount` may be saved on the types covered."""
+
+    covers: tuple[bool, ...]
+    saving_amount: int
+
+
+Options = Sequence[Sequence[tuple[int, int]]]
+
+
+def savings_by_type(taken: Taken, types: Sequence[UnitType]) -> list[tuple[int, int, int]]:
+    """(type index, units, saving) of what was taken: spread by list price over its own units."""
+    groups = [(types[i].line.list_amount, n) for i, n in taken.units]
+    parts = _within_rooms(
+        taken.saving_amount, groups, [types[i].room_amount for i, _ in taken.units]
+    )
+    return [
+        (i, n * taken.times, part * taken.times)
+        for (i, n), part in zip(taken.units, parts, strict=True)
+    ]
+
+
+def _within_rooms(
+    amount: int, groups: Sequence[tuple[int, int]], rooms: Sequence[int]
+) -> list[int]:
+    parts = [0] * len(groups)
+    open_ = [g for g, (weight, _) in enumerate(groups) if weight and rooms[g]]
+    while amount and open_:
+        shares = spread_over_units(amount, [groups[g] for g in open_])
+        for g, share in zip(open_, shares, strict=True):
+            part = min(share, rooms[g] * groups[g][1] - parts[g])
+            parts[g] += part
+            amount -= part
+        open_ = [g for g in open_ if parts[g] < rooms[g] * groups[g][1]]
+    return parts
+
+
+@dataclass(slots=True)
+class OutcomeSearch:
+    """All outcomes of one component; `options` has (candidate, saving per unit) for each type."""
+
+    component: Component
+    types: Sequence[UnitType]
+    options: Options
+    steps: Steps
+
+    def run(self) -> Iterator[Outcome]:
+        """Each outcome that is lawful, until the steps run out."""
+        left = {i: self.types[i].quantity for i in self.component.type_indexes}
+        sets = [(offer, one) for offer in self.component.sets for one in offer.sets]
+        yield from self._sets(sets, left, {}, ())
+
+    def _sets(
+        self,
+        sets: Sequence[tuple[SetOffer, UnitSet]],
+        left: dict[int, int],
+        used: dict[int, int],
+        taken: tuple[Taken, ...],
+    ) -> Iterator[Outcome]:
+        if not self.steps.take():
+            return
+        if not sets:
+            yield from self._frees(0, left, taken, ())
+            return
+        (offer, one), rest = sets[0], sets[1:]
+        key = offer.promotion.id.int
+        times_max = min(left[i] // n for i, n in one.units)
+        if offer.promotion.times_max is not None:
+            times_max = min(times_max, offer.promotion.times_max - used.get(key, 0))
+        for times in range(times_max + 1):
+            fewer = {**left, **{i: left[i] - n * times for i, n in one.units}}
+            more = (Taken(offer.promotion, one.units, one.saving_amount, times),) if times else ()
+            used_now = {**used, key: used.get(key, 0) + times}
+            yield from self._sets(rest, fewer, used_now, taken + more)
+
+    def _frees(
+        self, place: int, left: dict[int, int], taken: tuple[Taken, ...], given: tuple[Given, ...]
+    ) -> Iterator[Outcome]:
+        frees = self.component.frees
+        if place == len(frees):
+            yield from self._single(list(left), left, {}, (taken, given))
+            return
+        offer = frees[place]
+        yield from self._frees(place + 1, left, taken, (*given, _NOTHING))
+        fitting = [self.types[i] for i in offer.type_indexes]
+        for one in Given.ways(offer.promotion, fitting, left, self.steps):
+            fewer = {**left, **{i: left[i] - n for i, n in one.units}}
+            yield from self._frees(place + 1, fewer, taken, (*given, one))
+
+    def _single(
+        self,
+        open_types: list[int],
+        left: Mapping[int, int],
+        counts: dict[tuple[int, int], int],
+        done: tuple[tuple[Taken, ...], tuple[Given, ...]],
+    ) -> Iterator[Outcome]:
+        if not open_types:
+            if self._is_lawful(left, counts, done[1]):
+                yield self._outcome(counts, done)
+            return
+        index = open_types[0]
+        for chosen in _shares_of(left[index], self.options[index]):
+            if not self.steps.take():
+                return
+            more = {(index, candidate): n for candidate, n in chosen}
+            yield from self._single(open_types[1:], left, {**counts, **more}, done)
+
+    def _is_lawful(
+        self,
+        left: Mapping[int, int],
+        counts: Mapping[tuple[int, int], int],
+        given: tuple[Given, ...],
+    ) -> bool:
+        idle = dict(left)
+        for (index, _), n in counts.items():
+            idle[index] -= n
+        return all(
+            one is _NOTHING
+            or is_lawful(
+                offer.promotion,
+                one,
+                [self.types[i] for i in offer.type_indexes],
+                {i: n for i, n in idle.items() if n},
+            )
+            for offer, one in zip(self.component.frees, given, strict=True)
+        )
+
+    def _outcome(
+        self,
+        counts: Mapping[tuple[int, int], int],
+        done: tuple[tuple[Taken, ...], tuple[Given, ...]],
+    ) -> Outcome:
+        free = tuple(
+            Taken(offer.promotion, one.units, one.saving_amount)
+            for offer, one in zip(self.component.frees, done[1], strict=True)
+            if one is not _NOTHING
+        )
+        return Outcome(done[0] + free, tuple((i, c, n) for (i, c), n in counts.items()))
+
+
+_NOTHING = Given((), 0, 0, 0)
+
+
+def _shares_of(units: int, options: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Every way to give some of the units to candidates; the rest stay at their price."""
+    if not options:
+        yield []
+        return
+    (candidate, _), rest = options[0], options[1:]
+    for n in range(units, -1, -1):
+        mine = [(candidate, n)] if n else []
+        for others in _shares_of(units - n, rest):
+            yield [*mine, *others]
+
+
+@dataclass(slots=True)
+class _Sum:
+    saved: int
+    outcomes: tuple[Outcome, ...]
+
+
+class LimitedSums:
+    """The distinct sums of outcomes within the limits; keeps the most saved for each."""
+
+    def __init__(
+        self, types: Sequence[UnitType], options: Options, limits: Sequence[Limit]
+    ) -> None:
+        """Begin with nothing saved."""
+        self._types, self._limits = types, limits
+        self._saving = {
+            (index, candidate): saving
+            for index, row in enumerate(options)
+            for candidate, saving in row
+        }
+        self._sums: dict[tuple[int, ...], _Sum] = {(0,) * len(limits): _Sum(0, ())}
+        self.is_whole = True
+
+    def add(self, outcomes: Iterator[Outcome]) -> None:
+        """Let one more component end in each of these ways."""
+        distinct: dict[tuple[int, ...], tuple[int, Outcome]] = {}
+        for outcome in outcomes:
+            where, saved = self._where(outcome)
+            known = distinct.get(where)
+            if known is None or saved > known[0]:
+                distinct[where] = (saved, outcome)
+        sums: dict[tuple[int, ...], _Sum] = {}
+        for place, so_far in self._sums.items():
+            for where, (saved, outcome) in distinct.items():
+                key = tuple(a + b for a, b in zip(place, where, strict=True))
+                if any(k > limit.saving_amount for k, limit in zip(key, self._limits, strict=True)):
+                    continue
+                known_sum = sums.get(key)
+                if known_sum is None or so_far.saved + saved > known_sum.saved:
+                    sums[key] = _Sum(so_far.saved + saved, (*so_far.outcomes, outcome))
+        if len(sums) > SUMS_MAX:
+            self.is_whole = False
+            kept = sorted(sums.items(), key=lambda row: (-row[1].saved, row[0]))[:SUMS_MAX]
+            sums = dict(kept)
+        self._sums = sums
+
+    def _where(self, outcome: Outcome) -> tuple[tuple[int, ...], int]:
+        by_type = [(i, n * self._saving[i, c]) for i, c, n in outcome.single]
+        for taken in outcome.taken:
+            by_type += [(i, part) for i, _, part in savings_by_type(taken, self._types)]
+        where = tuple(sum(s for i, s in by_type if limit.covers[i]) for limit in self._limits)
+        return where, sum(s for _, s in by_type)
+
+    def best(self) -> tuple[int, tuple[Outcome, ...]] | None:
+        """The most that can be saved within the limits, and how."""
+        if not self._sums:
+            return None
+        _, best = min(self._sums.items(), key=lambda row: (-row[1].saved, row[0]))
+        return best.saved, best.outcomes
+
+    def most(self, count: int) -> list[tuple[Outcome, ...]]:
+        """So many of the sums, those that save most first."""
+        ranked = sorted(self._sums.items(), key=lambda row: (-row[1].saved, row[0]))
+        return [one.outcomes for _, one in ranked[:count]]
