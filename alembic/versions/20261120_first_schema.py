@@ -350,7 +350,7 @@ def upgrade() -> None:
     op.create_table('promotions',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('shop_id', sa.Uuid(), nullable=False),
-    sa.Column('kind', sa.Enum('percent_off', name='promotionkind', native_enum=False, create_constraint=True, length=24), nullable=False),
+    sa.Column('kind', sa.Enum('percent_off', 'amount_off', 'buy_n_get_m', 'bundle', 'spend_threshold', name='promotionkind', native_enum=False, create_constraint=True, length=24), nullable=False),
     sa.Column('status', sa.Enum('draft', 'active', 'stopped', name='promotionstatus', native_enum=False, create_constraint=True, length=24), nullable=False),
     sa.Column('name_zh', sqlmodel.sql.sqltypes.AutoString(length=120), nullable=False),
     sa.Column('name_en', sqlmodel.sql.sqltypes.AutoString(length=120), nullable=False),

@@ -9,7 +9,8 @@ class BadPromotion(Problem):
     """The promotion contradicts itself or its shop; `reason` says how.
 
     Reasons: `window` (ends before it starts), `ended` (its window is over), `name_missing`,
-    `match` (wants and forbids the same goods), `free_orders` (everything for nothing in a shop
+    `match` (wants and forbids the same goods), `rule` (tiers that do not rise, a bundle of one
+    unit and the like; `detail` says which), `free_orders` (everything for nothing in a shop
     that takes no free orders).
     """
 

@@ -12,9 +12,13 @@ from app.core.sql import Json, enum_column
 
 
 class PromotionKind(StrEnum):
-    """The mechanics an operator may choose from; each is a class of the pricing core."""
+    """The mechanics an operator may choose from; each is a module of the pricing core."""
 
     PERCENT_OFF = "percent_off"
+    AMOUNT_OFF = "amount_off"
+    BUY_N_GET_M = "buy_n_get_m"
+    BUNDLE = "bundle"
+    SPEND_THRESHOLD = "spend_threshold"
 
 
 class PromotionStatus(StrEnum):

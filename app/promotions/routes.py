@@ -1,5 +1,6 @@
 """Promotions as the operators of a shop keep them."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -112,8 +113,17 @@ def _said(wish: BaseModel) -> dict[str, Any]:
     """What was sent, with rule and match in the form they are stored in."""
     said = wish.model_dump(exclude_unset=isinstance(wish, EditPromotion))
     if "match" in said:
-        said["match"] = {name: sorted(map(str, v)) for name, v in said["match"].items() if v}
+        said["match"] = _plain(said["match"])
+    if "rule" in said:
+        # Once the kind is known every parameter is said, also those left to their defaults.
+        rule = wish.rule.model_dump()  # type: ignore[attr-defined]
+        parts = [{**part, "match": _plain(part["match"])} for part in rule.get("parts", ())]
+        said["rule"] = {**rule, "parts": parts} if parts else rule
     return said
+
+
+def _plain(match: Mapping[str, Iterable[Any]]) -> dict[str, list[str]]:
+    return {name: sorted(map(str, values)) for name, values in match.items() if values}
 
 
 def _shown(row: sa.RowMapping, response: Response) -> PromotionShown:

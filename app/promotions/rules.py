@@ -1,6 +1,6 @@
-"""Pure decisions about configured promotions: their states, and which of them contradict."""
+"""Pure decisions about configured promotions: their states, contradictions, and mechanics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,13 @@ from uuid import UUID
 from app.core.money import BASIS_POINTS
 from app.promotions.errors import BadPromotion, WrongPromotionStatus
 from app.promotions.models import PromotionKind, PromotionStatus
+from app.promotions.pricing.amount_off import AmountOffLine, AmountOffOrder, AmountOffUnit
+from app.promotions.pricing.bundle import Bundle, BundlePart
+from app.promotions.pricing.buy_n_get_m import BuyNGetM
+from app.promotions.pricing.match import EVERYTHING, Match
+from app.promotions.pricing.percent_off import PercentOff
+from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
 
 # Prices and near misses are worked out over all of them at each quote.
 LIVE_MAX = 500
@@ -60,6 +67,54 @@ class ShopLimits:
     shipping_flat_amount: int
 
 
+_AMOUNT_OFF: Mapping[str, Callable[..., Promotion]] = {
+    "unit": AmountOffUnit,
+    "line": AmountOffLine,
+    "order": AmountOffOrder,
+}
+
+
+def _amount_off(*, per: str, **fields: Any) -> Promotion:
+    return _AMOUNT_OFF[per](**fields)
+
+
+def _bundle(*, parts: Sequence[Mapping[str, Any]], **fields: Any) -> Promotion:
+    said = tuple(BundlePart(match_of(part["match"]), part["quantity"]) for part in parts)
+    return Bundle(parts=said, **fields)
+
+
+def _spend_threshold(*, tiers: Sequence[Mapping[str, int]], **fields: Any) -> Promotion:
+    return SpendThreshold(tiers=tuple(Tier(**tier) for tier in tiers), **fields)
+
+
+_MAKERS: Mapping[PromotionKind, Callable[..., Promotion]] = {
+    PromotionKind.PERCENT_OFF: PercentOff,
+    PromotionKind.AMOUNT_OFF: _amount_off,
+    PromotionKind.BUY_N_GET_M: BuyNGetM,
+    PromotionKind.BUNDLE: _bundle,
+    PromotionKind.SPEND_THRESHOLD: _spend_threshold,
+}
+assert _MAKERS.keys() == set(PromotionKind), "every kind has a mechanic"
+_ID_FIELDS = frozenset(name for name in Match.__dataclass_fields__ if "_ids" in name)
+
+
+def mechanic(rule: Mapping[str, Any], **fields: Any) -> Promotion:
+    """What the engine prices with, of a rule as it is stored; ValueError for one it refuses."""
+    said = {name: value for name, value in rule.items() if name != "kind"}
+    return _MAKERS[PromotionKind(rule["kind"])](**said, **fields)
+
+
+def match_of(stored: Mapping[str, Sequence[str]]) -> Match:
+    """The goods of a match as it is stored, without its empty fields."""
+    if not stored:
+        return EVERYTHING
+    sets: dict[str, Any] = {
+        name: frozenset(map(UUID, values) if name in _ID_FIELDS else values)
+        for name, values in stored.items()
+    }
+    return Match(**sets)
+
+
 def check_move(status: PromotionStatus, wanted: PromotionStatus) -> None:
     """Refuse a change of status that the table of moves does not have."""
     if wanted not in PROMOTION_MOVES[status]:
@@ -80,6 +135,7 @@ def check_wish(wish: PromotionWish, shop: ShopLimits) -> None:
     if wish.starts_at and wish.ends_at and wish.starts_at >= wish.ends_at:
         raise BadPromotion(reason="window")
     _check_match(wish.match)
+    _check_rule(wish.rule)
     if _gives_all_away(wish) and not (shop.allow_free_orders or shop.shipping_flat_amount):
         raise BadPromotion(reason="free_orders")
 
@@ -96,6 +152,16 @@ def _check_match(match: Mapping[str, Sequence[str]]) -> None:
             raise BadPromotion(reason="match", fields=[wanted, forbidden])
 
 
+def _check_rule(rule: Mapping[str, Any]) -> None:
+    """Refuse a rule no basket could mean, with the engine's own words for it."""
+    for part in rule.get("parts", ()):
+        _check_match(part["match"])
+    try:
+        mechanic(rule, id=UUID(int=0), version=1)
+    except ValueError as error:
+        raise BadPromotion(reason="rule", detail=str(error)) from error
+
+
 def _contradicts(field: str, wanted: set[str], forbidden: set[str]) -> bool:
     if field == "tags_all":
         return not wanted.isdisjoint(forbidden)
@@ -104,4 +170,9 @@ def _contradicts(field: str, wanted: set[str], forbidden: set[str]) -> bool:
 
 
 def _gives_all_away(wish: PromotionWish) -> bool:
-    return wish.rule.get("off_bp") == BASIS_POINTS and not any(wish.match.values())
+    """Whether any basket costs nothing; one that depends on the basket is judged at checkout."""
+    rule = wish.rule
+    whole = [rule, *rule.get("tiers", ())] if rule["kind"] != PromotionKind.BUY_N_GET_M else []
+    return any(part.get("off_bp") == BASIS_POINTS for part in whole) and not any(
+        wish.match.values()
+    )

@@ -1,7 +1,7 @@
 """Promotions: drafted, activated, edited, stopped and copied; and the live ones for a quote."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -19,9 +19,7 @@ from app.core.http.paging import Paging, Slice
 from app.core.ids import new_id
 from app.promotions import repository
 from app.promotions.errors import TooManyPromotions
-from app.promotions.models import PromotionKind, PromotionStatus
-from app.promotions.pricing.match import EVERYTHING, Match
-from app.promotions.pricing.percent_off import PercentOff
+from app.promotions.models import PromotionStatus
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.rules import (
     LIVE_MAX,
@@ -31,13 +29,12 @@ from app.promotions.rules import (
     check_move,
     check_not_over,
     check_wish,
+    match_of,
+    mechanic,
 )
 
 # A buyer who comes a day late still learns that the offer has ended, and when.
 EXPLAINED_AFTER_END = timedelta(days=1)
-_MAKERS: Mapping[PromotionKind, Callable[..., Promotion]] = {PromotionKind.PERCENT_OFF: PercentOff}
-assert _MAKERS.keys() == set(PromotionKind), "every kind has a mechanic"
-_ID_FIELDS = frozenset(name for name in Match.__dataclass_fields__ if "_ids" in name)
 _WISH_FIELDS = tuple(PromotionWish.__dataclass_fields__)
 
 
@@ -65,29 +62,18 @@ async def live(db: AsyncSession, shop_id: UUID, *, now: datetime) -> LivePromoti
 # Every quote needs all of a shop; the same row always makes the same mechanic.
 @lru_cache(maxsize=20 * LIVE_MAX)
 def _mechanic(row: repository.Live) -> Promotion:
-    rule = {name: value for name, value in json.loads(row.rule).items() if name != "kind"}
-    return _MAKERS[row.kind](
+    return mechanic(
+        json.loads(row.rule),
         id=row.id,
         version=row.version,
-        match=_match(json.loads(row.match)),
+        match=match_of(json.loads(row.match)),
         starts_at=row.starts_at,
         ends_at=row.ends_at,
         new_buyers_only=row.new_buyers_only,
         community_ids=frozenset(map(UUID, json.loads(row.community_ids))),
         member_tags_any=frozenset(json.loads(row.member_tags_any)),
         exclusive=row.exclusive,
-        **rule,
     )
-
-
-def _match(stored: Mapping[str, list[str]]) -> Match:
-    if not stored:
-        return EVERYTHING
-    sets: dict[str, Any] = {
-        name: frozenset(map(UUID, values) if name in _ID_FIELDS else values)
-        for name, values in stored.items()
-    }
-    return Match(**sets)
 
 
 async def promotion(db: AsyncSession, shop_id: UUID, promotion_id: UUID) -> sa.RowMapping:
