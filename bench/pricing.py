@@ -1,16 +1,26 @@
-"""The pricing core alone: real baskets, and those in which every promotion meets every line."""
+"""The pricing core alone: unit discounts and all mechanics mixed, on real and on dense baskets.
+
+In a dense basket each promotion meets half of the lines; in a real one most meet few or none, but
+one in ten meets all of them, so that mixed ones contend for the same units.
+"""
 
 import random
 import statistics
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
+from app.promotions.pricing.amount_off import AmountOffLine, AmountOffUnit
 from app.promotions.pricing.basket import Basket, BasketLine, Buyer, ListPrice
+from app.promotions.pricing.bundle import Bundle, BundlePart
+from app.promotions.pricing.buy_n_get_m import BuyNGetM
 from app.promotions.pricing.match import Match
 from app.promotions.pricing.percent_off import PercentOff
+from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.quote import quote
+from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -23,6 +33,7 @@ class Case:
     lines: int
     promotions: int
     is_dense: bool
+    is_mixed: bool = False
 
     @property
     def title(self) -> str:
@@ -35,6 +46,10 @@ CASES = (
     Case("dense", 20, 50, is_dense=True),
     Case("real", 50, 200, is_dense=False),
     Case("dense", 50, 200, is_dense=True),
+    Case("mixed", 5, 5, is_dense=False, is_mixed=True),
+    Case("mixed", 20, 50, is_dense=False, is_mixed=True),
+    Case("mixed", 50, 200, is_dense=False, is_mixed=True),
+    Case("mixed dense", 20, 50, is_dense=True, is_mixed=True),
 )
 
 
@@ -67,20 +82,39 @@ def _match(rng: random.Random, case: Case) -> Match:
     return Match()
 
 
-def _make(rng: random.Random, case: Case) -> tuple[Basket, tuple[PercentOff, ...]]:
+def _percent_off(rng: random.Random, fields: dict[str, Any]) -> Promotion:
+    return PercentOff(off_bp=rng.randint(100, 5_000), **fields)
+
+
+def _any(rng: random.Random, fields: dict[str, Any]) -> Promotion:
+    """Mostly discounts of units; sets, free units and thresholds as a shop might have them."""
+    kind = rng.random()
+    if kind < 0.45:
+        return _percent_off(rng, fields)
+    if kind < 0.6:
+        return AmountOffUnit(off_amount=rng.randint(100, 3_000), **fields)
+    if kind < 0.7:
+        return AmountOffLine(off_amount=rng.randint(100, 5_000), **fields)
+    if kind < 0.8:
+        return BuyNGetM(buy=rng.randint(1, 3), get=1, **fields)
+    if kind < 0.9:
+        whole = rng.randint(1_000, 40_000)
+        return Bundle(parts=(BundlePart(fields["match"], 2),), price_amount=whole, **fields)
+    threshold = rng.randint(5_000, 400_000)
+    tiers = (Tier(threshold, threshold // 10), Tier(2 * threshold, threshold // 4))
+    return SpendThreshold(tiers=tiers, **fields)
+
+
+def _make(rng: random.Random, case: Case) -> tuple[Basket, tuple[Promotion, ...]]:
     lines = tuple(_line(rng, n) for n in range(case.lines))
-    live = tuple(
-        PercentOff(
-            id=_id(10 + n),
-            version=1,
-            match=_match(rng, case),
-            off_bp=rng.randint(100, 5_000),
-            exclusive=rng.random() < 0.1,
-            new_buyers_only=not case.is_dense and rng.random() < 0.2,
-        )
-        for n in range(case.promotions)
-    )
-    return Basket("CNY", lines, 0, ListPrice(), Buyer(3, frozenset(), frozenset())), live
+    live = []
+    for n in range(case.promotions):
+        fields = {"id": _id(10 + n), "version": 1, "match": _match(rng, case)}
+        fields["new_buyers_only"] = not case.is_dense and rng.random() < 0.2
+        fields["exclusive"] = not case.is_mixed and rng.random() < 0.1
+        live.append((_any if case.is_mixed else _percent_off)(rng, fields))
+    basket = Basket("CNY", lines, 0, ListPrice(), Buyer(3, frozenset(), frozenset()))
+    return basket, tuple(live)
 
 
 def measure(case: Case, baskets: int) -> tuple[float, float, int]:

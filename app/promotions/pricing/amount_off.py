@@ -1,6 +1,6 @@
 """立减 amount_off: minor units off each unit, each whole line, or the order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -43,12 +43,16 @@ class AmountOffLine(SetDiscount):
         Promotion.__post_init__(self)
         check_range("off_amount", self.off_amount, 1, PRICE_AMOUNT_MAX)
 
-    def sets(self, types: Sequence[UnitType], index: LineIndex) -> Iterator[UnitSet]:
+    def sets(
+        self, types: Sequence[UnitType], index: LineIndex, most: int
+    ) -> tuple[list[UnitSet], bool]:
         """Each line is a set of its own, and can be taken once."""
-        for unit in types:
+        found = []
+        for unit in types[:most]:
             saving = min(self.off_amount, unit.room_amount * unit.quantity)
             if saving:
-                yield UnitSet(((unit.index, unit.quantity),), saving)
+                found.append(UnitSet(((unit.index, unit.quantity),), saving))
+        return found, len(types) <= most
 
     def missing_units(self, types: Sequence[UnitType], index: LineIndex) -> int:
         """Any matching line is enough."""

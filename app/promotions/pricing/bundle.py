@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 from typing import ClassVar
 
 from app.core.money import PRICE_AMOUNT_MAX, QUANTITY_MAX
@@ -45,19 +44,23 @@ class Bundle(SetDiscount):
         if self.times_max is not None:
             check_range("times_max", self.times_max, 1, QUANTITY_MAX)
 
-    def sets(self, types: Sequence[UnitType], index: LineIndex) -> Iterator[UnitSet]:
-        """Every choice of units for the parts, each multiset of units once."""
+    def sets(
+        self, types: Sequence[UnitType], index: LineIndex, most: int
+    ) -> tuple[list[UnitSet], bool]:
+        """Every choice of units for the parts, the dearest first, each multiset of units once."""
         by_index = {unit.index: unit for unit in types}
-        seen: set[tuple[tuple[int, int], ...]] = set()
-        for counts in self._choices(self._parts_of(types, index), {}):
+        found: dict[tuple[tuple[int, int], ...], UnitSet] = {}
+        choices = self._choices(self._parts_of(types, index), {})
+        # Parts that overlap make the same sets again and again: those count as looked at too.
+        for looked_at, counts in enumerate(choices):
+            if looked_at >= most:
+                return list(found.values()), False
             units = tuple(sorted(counts.items()))
-            if units in seen or any(count > by_index[i].quantity for i, count in units):
-                continue
-            seen.add(units)
             whole = sum(by_index[i].price_amount * count for i, count in units)
             room = sum(by_index[i].room_amount * count for i, count in units)
             if whole > self.price_amount and room:
-                yield UnitSet(units, min(whole - self.price_amount, room))
+                found[units] = UnitSet(units, min(whole - self.price_amount, room))
+        return list(found.values()), True
 
     def missing_units(self, types: Sequence[UnitType], index: LineIndex) -> int:
         """How many units the parts lack, each looked at alone."""
@@ -75,10 +78,23 @@ class Bundle(SetDiscount):
     ) -> Iterator[dict[int, int]]:
         done = len(self.parts) - len(fitting)
         if not fitting:
-            yield dict(counts)
+            yield counts
             return
-        for chosen in combinations_with_replacement(fitting[0], self.parts[done].quantity):
-            with_these = dict(counts)
-            for unit in chosen:
-                with_these[unit.index] = with_these.get(unit.index, 0) + 1
-            yield from self._choices(fitting[1:], with_these)
+        for chosen in _fill(fitting[0], self.parts[done].quantity, counts):
+            yield from self._choices(fitting[1:], chosen)
+
+
+def _fill(
+    types: Sequence[UnitType], wanted: int, counts: dict[int, int]
+) -> Iterator[dict[int, int]]:
+    """Every way to add so many units of these types to the counts, within their quantities."""
+    if wanted == 0:
+        yield counts
+        return
+    if sum(unit.quantity - counts.get(unit.index, 0) for unit in types) < wanted:
+        return
+    unit, rest = types[0], types[1:]
+    so_far = counts.get(unit.index, 0)
+    for n in range(min(wanted, unit.quantity - so_far), -1, -1):
+        with_these = {**counts, unit.index: so_far + n} if n else counts
+        yield from _fill(rest, wanted - n, with_these)

@@ -17,6 +17,8 @@ from app.promotions.pricing.units import UnitType
 TIMES_LOOKED_AT = 48
 # Of more units of one price only the ends are looked at.
 UNITS_LOOKED_AT = 48
+# With more units than these the promotion takes them all or none.
+UNITS_SOLVED_MAX = 400
 
 
 class _Steps(Protocol):
@@ -105,7 +107,10 @@ def gain_bound(rule: BuyNGetM, types: Sequence[UnitType], reserves: Sequence[int
     best given ones up to it and the best paid ones from it on.
     """
     ordered = _by_price(types)
-    times_max = rule.times(sum(unit.quantity for unit in ordered))
+    units = sum(unit.quantity for unit in ordered)
+    times_max = rule.times(units)
+    if units > UNITS_SOLVED_MAX:
+        return _coarse_bound(rule, ordered, reserves, times_max)
     best = 0
     for price in {unit.price_amount for unit in ordered}:
         low = [unit for unit in ordered if unit.price_amount <= price]
@@ -116,6 +121,34 @@ def gain_bound(rule: BuyNGetM, types: Sequence[UnitType], reserves: Sequence[int
         for times in range(1, most + 1):
             best = max(best, gains[times * rule.get] + costs[times * rule.buy])
     return best
+
+
+def _coarse_bound(
+    rule: BuyNGetM, types: Sequence[UnitType], reserves: Sequence[int], times_max: int
+) -> int:
+    """Any units given, any paid: a concave line over the times, highest where a group runs out."""
+    gains = sorted(((rule.off(u) - reserves[u.index], u.quantity) for u in types), reverse=True)
+    costs = sorted((reserves[u.index], u.quantity) for u in types)
+    corners = {times_max}
+    for groups, per_time in ((gains, rule.get), (costs, rule.buy)):
+        reached = 0
+        for _, units in groups:
+            reached += units
+            corners |= {reached // per_time, reached // per_time + 1}
+    return max(
+        _top(gains, times * rule.get) - _top(costs, times * rule.buy)
+        for times in (0, *corners)
+        if times <= times_max
+    )
+
+
+def _top(groups: Sequence[tuple[int, int]], wanted: int) -> int:
+    total = 0
+    for amount, units in groups:
+        taken = min(units, wanted)
+        total += amount * taken
+        wanted -= taken
+    return total
 
 
 def _running(groups: Sequence[tuple[int, int]]) -> list[int]:
@@ -136,7 +169,10 @@ def best_given(
 ) -> Given | None:
     """The units that gain most, or None when nothing is gained."""
     stock = [(unit, left[unit.index]) for unit in _by_price(types) if left[unit.index]]
-    times_max = rule.times(sum(n for _, n in stock))
+    units = sum(n for _, n in stock)
+    if units > UNITS_SOLVED_MAX:
+        return _all_given(rule, stock, reserves)
+    times_max = rule.times(units)
     best: tuple[int, _Parting, int, int, int] | None = None
     is_whole = times_max <= TIMES_LOOKED_AT
     for price in sorted({unit.price_amount for unit, _ in stock}):
@@ -150,6 +186,17 @@ def best_given(
         return None
     _, parting, times, of_price, paid_there = best
     return parting.pick(times, of_price, paid_there).given(rule, is_best=is_whole)
+
+
+def _all_given(rule: BuyNGetM, stock: "_Stock", reserves: Sequence[int]) -> Given | None:
+    """All the units there are, the cheapest given: what a warehouse's basket gets."""
+    times = rule.times(sum(n for _, n in stock))
+    given = _first(stock, times * rule.get)
+    paid = _first(_without(stock, given), times * rule.buy)
+    pick = _weigh(rule, given, paid, reserves, times)
+    # Alone on its goods it has no choice to make, so this is its best.
+    is_best = not any(reserves[unit.index] for unit, _ in stock)
+    return pick.given(rule, is_best=is_best) if pick.gain > 0 else None
 
 
 class _Parting:

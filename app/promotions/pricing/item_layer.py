@@ -1,7 +1,7 @@
 """The shapes of item-layer mechanics that save so much per unit, or so much per set of units."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.promotions.pricing.match import LineIndex
@@ -33,8 +33,10 @@ class SetDiscount(Promotion, ABC):
     times_max: int | None = None
 
     @abstractmethod
-    def sets(self, types: Sequence[UnitType], index: LineIndex) -> Iterator[UnitSet]:
-        """Every set that saves something, among the types it may touch."""
+    def sets(
+        self, types: Sequence[UnitType], index: LineIndex, most: int
+    ) -> tuple[list[UnitSet], bool]:
+        """At most so many sets that save something among the types, and whether that is all."""
 
     @abstractmethod
     def missing_units(self, types: Sequence[UnitType], index: LineIndex) -> int:

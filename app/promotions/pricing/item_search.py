@@ -169,6 +169,7 @@ class ItemSearch:
             + len(self._choices)
             + sum(len(offer.type_indexes) * TIMES_LOOKED_AT // 4 for offer in self.component.frees)
         )
+        self._greedy_sets()
         self._sets(0, 0)
         return Found(self.best, self.taken, max(self.best, self.open_bound, self._left_out()))
 
@@ -194,12 +195,30 @@ class ItemSearch:
             return
         for place in range(start, len(self._choices)):
             choice = self._choices[place]
-            if self._may_pay(choice):
-                for times in range(self._times(choice), 0, -1):
-                    self._move(choice, times)
-                    self._sets(place + 1, saved + choice.one.saving_amount * times)
-                    self._move(choice, -times)
+            for times in range(self._times(choice) if self._may_pay(choice) else 0, 0, -1):
+                if self.steps.left < 0:
+                    self.open_bound = max(self.open_bound, bound)
+                    return
+                self._move(choice, times)
+                self._sets(place + 1, saved + choice.one.saving_amount * times)
+                self._move(choice, -times)
         self._frees(saved)
+
+    def _greedy_sets(self) -> None:
+        """The densest sets as often as they go: a good answer to begin with."""
+        saved, taken = 0, []
+        for choice in self._choices:
+            times = self._times(choice) if choice.gain > 0 else 0
+            if times:
+                self._move(choice, times)
+                taken.append((choice, times))
+                saved += choice.one.saving_amount * times
+        if self.component.frees:
+            self._greedy_frees(saved)
+        else:
+            self._offer_best(saved + self._reserve(), ())
+        for choice, times in reversed(taken):
+            self._move(choice, -times)
 
     def _met_before(self, start: int, saved: int) -> bool:
         state = (start, *self._left.values(), *self._used.values())

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
 from app.promotions.pricing.item_layer import SetDiscount, UnitDiscount
@@ -13,7 +12,7 @@ from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.units import UnitType
 
 # Beyond so many different sets of one promotion, the first ones are looked at and the rest bounded.
-SETS_MAX = 400
+SETS_MAX = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,8 @@ def offer_of(
         savings = zip(touched, promotion.unit_savings(touched), strict=True)
         return UnitOffer(promotion, tuple((u.index, saving) for u, saving in savings if saving > 0))
     if isinstance(promotion, SetDiscount):
-        found = tuple(islice(promotion.sets(touched, index), SETS_MAX + 1))
-        return SetOffer(promotion, found[:SETS_MAX], is_whole=len(found) <= SETS_MAX)
+        sets, is_whole = promotion.sets(touched, index, SETS_MAX)
+        return SetOffer(promotion, tuple(sets), is_whole)
     if isinstance(promotion, BuyNGetM):
         return FreeOffer(promotion, tuple(unit.index for unit in touched))
     if isinstance(promotion, OrderDiscount):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from app.core.money import percent_of
 from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.spread import spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +69,15 @@ def discount_order(
     decided = [(offer, *offer.promotion.off(s)) for offer, s in zip(offers, subtotals, strict=True)]
     left = [rest.amount * rest.units for rest in rests]
     room = [rest.room_amount * rest.units for rest in rests]
+    weights = [(rest.list_amount, rest.units) for rest in rests]
     taken: list[tuple[OrderOffer, list[int]]] = []
     for offer, off_bp, off_amount in sorted(decided, key=_turn):
         amount = percent_of(_covered(rests, offer, left), off_bp) if off_bp else off_amount
-        parts = _spread(amount, rests, offer, room)
+        parts = spread(
+            amount,
+            weights,
+            [r if offer.covers[x.type_index] else 0 for r, x in zip(room, rests, strict=True)],
+        )
         if any(parts):
             taken.append((offer, parts))
             left = [was - part for was, part in zip(left, parts, strict=True)]
@@ -89,46 +95,3 @@ def _covered(rests: Sequence[Rest], offer: OrderOffer, amounts: Sequence[int]) -
     return sum(
         amount for rest, amount in zip(rests, amounts, strict=True) if covers[rest.type_index]
     )
-
-
-def _spread(
-    amount: int, rests: Sequence[Rest], offer: OrderOffer, room: Sequence[int]
-) -> list[int]:
-    """Divide by list price among the covered units; what would cross a floor is re-spread."""
-    parts = [0] * len(rests)
-    open_ = [
-        place
-        for place, rest in enumerate(rests)
-        if offer.covers[rest.type_index] and room[place] and rest.list_amount
-    ]
-    while amount and open_:
-        shares = spread_over_units(
-            amount, [(rests[place].list_amount, rests[place].units) for place in open_]
-        )
-        given = 0
-        for place, share in zip(open_, shares, strict=True):
-            part = min(share, room[place] - parts[place])
-            parts[place] += part
-            given += part
-        amount -= given
-        open_ = [place for place in open_ if parts[place] < room[place]]
-        if not given:
-            break
-    return parts
-
-
-def spread_over_units(amount: int, groups: Sequence[tuple[int, int]]) -> list[int]:
-    """Divide an amount over groups of (weight of a unit, units): largest remainder per unit.
-
-    Units of a group are alike, so each group's part is all there is to say; ties go to the earlier
-    group. The weights must not all be zero.
-    """
-    whole = sum(weight * units for weight, units in groups)
-    parts = [amount * weight // whole * units for weight, units in groups]
-    missing = amount - sum(parts)
-    order = sorted(range(len(groups)), key=lambda g: -(amount * groups[g][0] % whole))
-    for group in order:
-        extra = min(missing, groups[group][1])
-        parts[group] += extra
-        missing -= extra
-    return parts

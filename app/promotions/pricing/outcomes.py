@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from app.promotions.pricing.free_units import Given, is_lawful
 from app.promotions.pricing.item_layer import UnitSet
 from app.promotions.pricing.item_search import Component, SetOffer, Steps, Taken
-from app.promotions.pricing.order_layer import spread_over_units
+from app.promotions.pricing.spread import spread
 from app.promotions.pricing.units import UnitType
 
-SUMS_MAX = 4_000
+SUMS_MAX = 1_000
+# So many sums are formed for one look: they are cheap.
+SUMS_A_LOOK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +41,11 @@ Options = Sequence[Sequence[tuple[int, int]]]
 def savings_by_type(taken: Taken, types: Sequence[UnitType]) -> list[tuple[int, int, int]]:
     """(type index, units, saving) of what was taken: spread by list price over its own units."""
     groups = [(types[i].line.list_amount, n) for i, n in taken.units]
-    parts = _within_rooms(
-        taken.saving_amount, groups, [types[i].room_amount for i, _ in taken.units]
-    )
+    parts = spread(taken.saving_amount, groups, [types[i].room_amount * n for i, n in taken.units])
     return [
         (i, n * taken.times, part * taken.times)
         for (i, n), part in zip(taken.units, parts, strict=True)
     ]
-
-
-def _within_rooms(
-    amount: int, groups: Sequence[tuple[int, int]], rooms: Sequence[int]
-) -> list[int]:
-    parts = [0] * len(groups)
-    open_ = [g for g, (weight, _) in enumerate(groups) if weight and rooms[g]]
-    while amount and open_:
-        shares = spread_over_units(amount, [groups[g] for g in open_])
-        for g, share in zip(open_, shares, strict=True):
-            part = min(share, rooms[g] * groups[g][1] - parts[g])
-            parts[g] += part
-            amount -= part
-        open_ = [g for g in open_ if parts[g] < rooms[g] * groups[g][1]]
-    return parts
 
 
 @dataclass(slots=True)
@@ -96,6 +81,8 @@ class OutcomeSearch:
         if offer.promotion.times_max is not None:
             times_max = min(times_max, offer.promotion.times_max - used.get(key, 0))
         for times in range(times_max + 1):
+            if self.steps.left < 0:
+                return
             fewer = {**left, **{i: left[i] - n * times for i, n in one.units}}
             more = (Taken(offer.promotion, one.units, one.saving_amount, times),) if times else ()
             used_now = {**used, key: used.get(key, 0) + times}
@@ -191,10 +178,10 @@ class LimitedSums:
     """The distinct sums of outcomes within the limits; keeps the most saved for each."""
 
     def __init__(
-        self, types: Sequence[UnitType], options: Options, limits: Sequence[Limit]
+        self, types: Sequence[UnitType], options: Options, limits: Sequence[Limit], steps: Steps
     ) -> None:
         """Begin with nothing saved."""
-        self._types, self._limits = types, limits
+        self._types, self._limits, self._steps = types, limits, steps
         self._saving = {
             (index, candidate): saving
             for index, row in enumerate(options)
@@ -211,20 +198,30 @@ class LimitedSums:
             known = distinct.get(where)
             if known is None or saved > known[0]:
                 distinct[where] = (saved, outcome)
+        if not self._steps.take(len(self._sums) * len(distinct) // SUMS_A_LOOK):
+            self.is_whole = False
+            return
+        sums = self._joined(distinct)
+        if len(sums) > SUMS_MAX:
+            self.is_whole = False
+            kept = sorted(sums.items(), key=lambda row: (-row[1].saved, row[0]))[:SUMS_MAX]
+            sums = dict(kept)
+        self._sums = sums
+
+    def _joined(
+        self, distinct: Mapping[tuple[int, ...], tuple[int, Outcome]]
+    ) -> dict[tuple[int, ...], _Sum]:
+        """Each sum so far with each new outcome, where the limits allow it."""
         sums: dict[tuple[int, ...], _Sum] = {}
         for place, so_far in self._sums.items():
             for where, (saved, outcome) in distinct.items():
                 key = tuple(a + b for a, b in zip(place, where, strict=True))
                 if any(k > limit.saving_amount for k, limit in zip(key, self._limits, strict=True)):
                     continue
-                known_sum = sums.get(key)
-                if known_sum is None or so_far.saved + saved > known_sum.saved:
+                known = sums.get(key)
+                if known is None or so_far.saved + saved > known.saved:
                     sums[key] = _Sum(so_far.saved + saved, (*so_far.outcomes, outcome))
-        if len(sums) > SUMS_MAX:
-            self.is_whole = False
-            kept = sorted(sums.items(), key=lambda row: (-row[1].saved, row[0]))[:SUMS_MAX]
-            sums = dict(kept)
-        self._sums = sums
+        return sums
 
     def _where(self, outcome: Outcome) -> tuple[tuple[int, ...], int]:
         by_type = [(i, n * self._saving[i, c]) for i, c, n in outcome.single]

@@ -99,13 +99,15 @@ def best_plan(types: Sequence[UnitType], offers: Offers, *, steps_max: int = STE
         return best
     if not (offers.sets or offers.frees or offers.orders):
         return replace(best, runner_up_saving_amount=_best_without_one(best, types, offers))
+    # Where the best is not proven, the next best would tell little for its cost.
+    count = RUNNERS_UP_LOOKED_AT if best.saving_amount == best.bound_saving_amount else 1
     others = [
         _best(
             types,
             offers.only([p for p in offers.promotions if p.id != left_out.id]),
             Steps(steps_max // RUNNERS_UP_LOOKED_AT),
         )
-        for left_out in best.weakest(RUNNERS_UP_LOOKED_AT)
+        for left_out in best.weakest(count)
     ]
     return replace(best, runner_up_saving_amount=max(plan.saving_amount for plan in others))
 
@@ -197,11 +199,10 @@ class _Table:
         """Plans that save less below, wherever that is: an order discount may take it anyway."""
         whole = sum(u.price_amount * u.quantity for u in self.types)
         limits = [Limit(offer.covers, whole) for offer in self.offers.orders]
-        sums = LimitedSums(self.types, self.options, limits)
+        sums = LimitedSums(self.types, self.options, limits, self.steps)
         self._add_all(sums)
         for outcomes in sums.most(SUMS_LOOKED_AT):
-            # Each is laid out and priced in full: a look at every type by every order discount.
-            if not self.steps.take(len(self.types) * (1 + len(self.offers.orders))):
+            if not self._may_lay_out():
                 break
             yield self._plan_of(outcomes)
 
@@ -239,6 +240,10 @@ class _Table:
 
     # -- thresholds in question
 
+    def _may_lay_out(self) -> bool:
+        """A plan is priced in full: a look at every type by every order discount."""
+        return self.steps.take(len(self.types) * (1 + len(self.offers.orders)))
+
     def _bound_of_all(self) -> int:
         item = self._item_bound()
         return min(self._bound(item, None), self._straight_bound(item))
@@ -264,13 +269,16 @@ class _Table:
         for place, threshold in scenario.items():
             offer = self.offers.orders[place]
             limits.append(Limit(offer.covers, self._whole(offer) - threshold))
-        sums = LimitedSums(self.types, self.options, limits)
+        sums = LimitedSums(self.types, self.options, limits, self.steps)
         is_whole = self._add_all(sums)
         best = sums.best()
-        if best is None:
-            return None, 0 if is_whole else self._bound(self._item_bound(), scenario)
-        item_bound = best[0] if is_whole else self._item_bound()
-        return self._plan_of(best[1]), self._bound(item_bound, scenario)
+        if best is None and is_whole:
+            return None, 0
+        item_bound = best[0] if best is not None and is_whole else self._item_bound()
+        bound = self._bound(item_bound, scenario)
+        if best is None or not self._may_lay_out():
+            return None, bound
+        return self._plan_of(best[1]), bound
 
     def _add_all(self, sums: LimitedSums) -> bool:
         joined = {i for one in self.components for i in one.type_indexes}
