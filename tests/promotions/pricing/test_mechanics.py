@@ -136,6 +136,25 @@ def test_a_discount_is_given_up_where_it_would_lose_more_of_the_order() -> None:
     ]
 
 
+@pytest.mark.parametrize(("threshold", "total"), [(22_400, 18_400), (22_401, 19_200)])
+def test_a_discount_may_bring_the_order_down_to_the_threshold_and_no_further(
+    threshold: int, total: int
+) -> None:
+    """One of three may be discounted; a minor unit more, and giving up the order's is cheaper."""
+    answer = price(line(1, 3, 8000), by=[percent(40, 2000), full_minus(threshold, 4_000)])
+    assert answer.total_amount == total
+
+
+def test_the_best_set_first_is_not_always_best_by_a_single_minor_unit() -> None:
+    def pair(number: int, one: int, other: int, gain: int) -> Bundle:
+        parts = (BundlePart(only(one), 1), BundlePart(only(other), 1))
+        return Bundle(id=uid(number), version=1, parts=parts, price_amount=2000 - gain)
+
+    rows = [line(variant, 1, 1000) for variant in (1, 2, 3, 4)]
+    offers = [pair(70, 1, 2, 10), pair(71, 1, 3, 8), pair(72, 2, 4, 3)]
+    assert price(*rows, by=offers).total_amount == 4000 - 11
+
+
 def test_an_amount_off_a_unit_a_line_and_the_order() -> None:
     rows = (line(1, 2, 1000), line(2, 1, 500))
     unit = AmountOffUnit(id=uid(41), version=1, off_amount=300)
