@@ -16,4 +16,7 @@ JOB_ROWS = Counter("quanpu_job_rows_total", "Rows a job has moved on.", ("job",)
 INVARIANT_VIOLATIONS = Gauge(
     "quanpu_invariant_violations", "Rows that break an invariant; 0 is right.", ("invariant",)
 )
+BROKEN_PROMOTIONS = Counter(
+    "quanpu_broken_promotions_total", "Times a stored promotion was left out of a quote."
+)
 CLOCK_OFFSET_SECONDS = Gauge("quanpu_clock_offset_seconds", "Database time minus our own.")

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog import service as catalog
@@ -17,6 +18,7 @@ from app.core.audit_log import note
 from app.core.errors import NotFound, VersionMismatch
 from app.core.http.paging import Paging, Slice
 from app.core.ids import new_id
+from app.core.metrics import BROKEN_PROMOTIONS
 from app.promotions import repository
 from app.promotions.errors import TooManyPromotions
 from app.promotions.models import PromotionStatus
@@ -33,6 +35,7 @@ from app.promotions.rules import (
     mechanic,
 )
 
+log = structlog.get_logger("promotions")
 # A buyer who comes a day late still learns that the offer has ended, and when.
 EXPLAINED_AFTER_END = timedelta(days=1)
 _WISH_FIELDS = tuple(PromotionWish.__dataclass_fields__)
@@ -50,13 +53,23 @@ async def live(db: AsyncSession, shop_id: UUID, *, now: datetime) -> LivePromoti
     """The shop's active promotions, future and just ended ones too, by one statement.
 
     Whether one applies is for the engine to decide and explain. `names` maps a promotion's id to
-    its name in `zh` and `en`.
+    its name in `zh` and `en`. A stored promotion that the engine refuses is left out and reported:
+    it must not keep a shop from selling.
     """
     rows = await repository.live(db, shop_id, over_at=now - EXPLAINED_AFTER_END)
     return LivePromotions(
-        promotions=tuple(_mechanic(row) for row in rows),
+        promotions=tuple(made for row in rows if (made := _made(row)) is not None),
         names={row.id: {"zh": row.name_zh, "en": row.name_en} for row in rows},
     )
+
+
+def _made(row: repository.Live) -> Promotion | None:
+    try:
+        return _mechanic(row)
+    except (ValueError, TypeError, KeyError):
+        BROKEN_PROMOTIONS.inc()
+        log.exception("promotion_broken", promotion_id=str(row.id), version=row.version)
+        return None
 
 
 # Every quote needs all of a shop; the same row always makes the same mechanic.

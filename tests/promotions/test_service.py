@@ -14,6 +14,7 @@ from app.community.models import Access, CommunityKind, Visibility
 from app.community.rules import NewCommunity
 from app.core.audit_log import AuditEntry
 from app.core.errors import NotFound, Problem, VersionMismatch
+from app.core.metrics import BROKEN_PROMOTIONS
 from app.core.sql import table
 from app.promotions import repository, service
 from app.promotions.errors import BadPromotion, TooManyPromotions, WrongPromotionStatus
@@ -358,3 +359,28 @@ async def _fill(stand: Stand, like: Mapping[str, Any], count: int) -> None:
         await db.execute(sa.insert(table(Promotion)), rows)
 
     await stand.database.transact(insert)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "percent_off", "off_bp": 0},
+        {"kind": "percent_off"},
+        {"kind": "bundle", "parts": [{}], "price_amount": 1},
+        {"kind": "no_such_kind"},
+    ],
+    ids=["out of bounds", "nothing said", "half a part", "unknown"],
+)
+async def test_a_broken_stored_promotion_is_left_out_of_quotes_and_counted(
+    stand: Stand, rule: dict[str, Any]
+) -> None:
+    shop = await stand.shop()
+    sound, broken = await create(stand, shop.id), await create(stand, shop.id)
+    for row in (sound, broken):
+        await activate(stand, row)
+    rows = table(Promotion)
+    breaking = sa.update(rows).where(rows.c.id == broken["id"]).values(rule=rule)
+    await stand.database.transact(lambda db: db.execute(breaking))
+    before = BROKEN_PROMOTIONS._value.get()
+    assert [p.id for p in (await live(stand, shop.id)).promotions] == [sound["id"]]
+    assert BROKEN_PROMOTIONS._value.get() == before + 1
