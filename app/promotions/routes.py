@@ -6,7 +6,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 
 from app.catalog.deps import STALE, WorkIn, needs, refusals
 from app.core.clock import Now
@@ -109,14 +108,14 @@ async def copy_promotion(
     return _shown(await service.copy(db, shop_id, promotion_id, now=now), response)
 
 
-def _said(wish: BaseModel) -> dict[str, Any]:
+def _said(wish: AddPromotion | EditPromotion) -> dict[str, Any]:
     """What was sent, with rule and match in the form they are stored in."""
     said = wish.model_dump(exclude_unset=isinstance(wish, EditPromotion))
     if "match" in said:
         said["match"] = _plain(said["match"])
     if "rule" in said:
         # Once the kind is known every parameter is said, also those left to their defaults.
-        rule = wish.rule.model_dump()  # type: ignore[attr-defined]
+        rule = wish.rule.model_dump()
         parts = [{**part, "match": _plain(part["match"])} for part in rule.get("parts", ())]
         said["rule"] = {**rule, "parts": parts} if parts else rule
     return said

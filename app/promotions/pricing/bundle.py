@@ -50,11 +50,15 @@ class Bundle(SetDiscount):
         """Every choice of units for the parts, the dearest first, each multiset of units once."""
         by_index = {unit.index: unit for unit in types}
         found: dict[tuple[tuple[int, int], ...], UnitSet] = {}
-        choices = self._choices(self._parts_of(types, index), {})
-        # Parts that overlap make the same sets again and again: those count as looked at too.
-        for looked_at, counts in enumerate(choices):
-            if looked_at >= most:
+        parts = zip(self._parts_of(types, index), self.parts, strict=True)
+        # The part with least to choose from first: what cannot be filled is seen soonest.
+        slots = sorted(((fit, part.quantity) for fit, part in parts), key=lambda slot: len(slot[0]))
+        # Dead ends, and the same sets made anew by parts that overlap, are looks as well.
+        for looked_at, counts in enumerate(_choices(slots, {})):
+            if looked_at >= most * len(slots):
                 return list(found.values()), False
+            if counts is None:
+                continue
             units = tuple(sorted(counts.items()))
             whole = sum(by_index[i].price_amount * count for i, count in units)
             room = sum(by_index[i].room_amount * count for i, count in units)
@@ -73,15 +77,19 @@ class Bundle(SetDiscount):
         masks = [index.mask(part.match) for part in self.parts]
         return [[unit for unit in types if mask >> unit.index & 1] for mask in masks]
 
-    def _choices(
-        self, fitting: Sequence[Sequence[UnitType]], counts: dict[int, int]
-    ) -> Iterator[dict[int, int]]:
-        done = len(self.parts) - len(fitting)
-        if not fitting:
-            yield counts
-            return
-        for chosen in _fill(fitting[0], self.parts[done].quantity, counts):
-            yield from self._choices(fitting[1:], chosen)
+
+def _choices(
+    slots: Sequence[tuple[Sequence[UnitType], int]], counts: dict[int, int]
+) -> Iterator[dict[int, int] | None]:
+    """Every way to fill all slots, and None for each look at a way to fill only some of them."""
+    if not slots:
+        yield counts
+        return
+    (fitting, quantity), rest = slots[0], slots[1:]
+    for chosen in _fill(fitting, quantity, counts):
+        if rest:
+            yield None
+        yield from _choices(rest, chosen)
 
 
 def _fill(

@@ -85,6 +85,16 @@ def test_a_bundle_takes_whole_sets_only_and_says_what_is_missing() -> None:
     assert reason(alone, 70) == ("needs_units", {"missing_units": 1})
 
 
+@pytest.mark.parametrize("rare", [99, 1], ids=["absent", "the dearest, which any part may take"])
+def test_a_part_that_is_hard_to_fill_does_not_hold_up_the_quote(rare: int) -> None:
+    """Sixty lines in twenties are more choices than anybody could look at."""
+    parts = (BundlePart(Match(), 20), BundlePart(only(rare), 1))
+    bundle = Bundle(id=uid(71), version=1, parts=parts, price_amount=1)
+    rows = [line(variant, 1, 9000 - variant) for variant in range(1, 61)]
+    answer = quote(basket(*rows), [bundle], now=NOW)
+    assert (answer.goods_discount_amount > 0) is (rare == 1)
+
+
 def test_a_unit_fills_one_part_of_one_bundle() -> None:
     any_two = Bundle(id=uid(71), version=1, parts=(BundlePart(Match(), 2),), price_amount=1500)
     answer = price(line(1, 1, 1000), line(2, 1, 900), line(3, 1, 800), by=[any_two])
