@@ -3,14 +3,15 @@
 import pytest
 from pydantic import BaseModel
 
-from app.promotions import schemas
+from app.promotions.schemas import mechanics, promotions
 
 SHAPES = [
     shape
-    for shape in vars(schemas).values()
+    for module in (mechanics, promotions)
+    for shape in vars(module).values()
     if isinstance(shape, type)
     and issubclass(shape, BaseModel)
-    and shape.__module__ == schemas.__name__
+    and shape.__module__ == module.__name__
 ]
 
 

@@ -16,11 +16,12 @@ from app.core.audit_log import AuditEntry
 from app.core.errors import NotFound, Problem, VersionMismatch
 from app.core.metrics import BROKEN_PROMOTIONS
 from app.core.sql import table
-from app.promotions import repository, service
+from app.promotions import service
 from app.promotions.errors import BadPromotion, TooManyPromotions, WrongPromotionStatus
 from app.promotions.models import Promotion, PromotionStatus
 from app.promotions.pricing.match import EVERYTHING, Match
 from app.promotions.pricing.percent_off import PercentOff
+from app.promotions.repository import promotions as repository
 from app.promotions.rules import LIVE_MAX, PromotionWish
 from tests.conftest import rows_in
 from tests.factories import Stand, statements

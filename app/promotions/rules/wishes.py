@@ -1,6 +1,6 @@
 """Pure decisions about configured promotions: their states, contradictions, and mechanics."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,13 +9,7 @@ from uuid import UUID
 from app.core.money import BASIS_POINTS
 from app.promotions.errors import BadPromotion, WrongPromotionStatus
 from app.promotions.models import PromotionKind, PromotionStatus
-from app.promotions.pricing.amount_off import AmountOffLine, AmountOffOrder, AmountOffUnit
-from app.promotions.pricing.bundle import Bundle, BundlePart
-from app.promotions.pricing.buy_n_get_m import BuyNGetM
-from app.promotions.pricing.match import EVERYTHING, Match
-from app.promotions.pricing.percent_off import PercentOff
-from app.promotions.pricing.promotion import Promotion
-from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
+from app.promotions.rules.mechanics import mechanic
 
 # Prices and near misses are worked out over all of them at each quote.
 LIVE_MAX = 500
@@ -65,54 +59,6 @@ class ShopLimits:
 
     allow_free_orders: bool
     shipping_flat_amount: int
-
-
-_AMOUNT_OFF: Mapping[str, Callable[..., Promotion]] = {
-    "unit": AmountOffUnit,
-    "line": AmountOffLine,
-    "order": AmountOffOrder,
-}
-
-
-def _amount_off(*, per: str, **fields: Any) -> Promotion:
-    return _AMOUNT_OFF[per](**fields)
-
-
-def _bundle(*, parts: Sequence[Mapping[str, Any]], **fields: Any) -> Promotion:
-    said = tuple(BundlePart(match_of(part["match"]), part["quantity"]) for part in parts)
-    return Bundle(parts=said, **fields)
-
-
-def _spend_threshold(*, tiers: Sequence[Mapping[str, int]], **fields: Any) -> Promotion:
-    return SpendThreshold(tiers=tuple(Tier(**tier) for tier in tiers), **fields)
-
-
-_MAKERS: Mapping[PromotionKind, Callable[..., Promotion]] = {
-    PromotionKind.PERCENT_OFF: PercentOff,
-    PromotionKind.AMOUNT_OFF: _amount_off,
-    PromotionKind.BUY_N_GET_M: BuyNGetM,
-    PromotionKind.BUNDLE: _bundle,
-    PromotionKind.SPEND_THRESHOLD: _spend_threshold,
-}
-assert _MAKERS.keys() == set(PromotionKind), "every kind has a mechanic"
-_ID_FIELDS = frozenset(name for name in Match.__dataclass_fields__ if "_ids" in name)
-
-
-def mechanic(rule: Mapping[str, Any], **fields: Any) -> Promotion:
-    """What the engine prices with, of a rule as it is stored; ValueError for one it refuses."""
-    said = {name: value for name, value in rule.items() if name != "kind"}
-    return _MAKERS[PromotionKind(rule["kind"])](**said, **fields)
-
-
-def match_of(stored: Mapping[str, Sequence[str]]) -> Match:
-    """The goods of a match as it is stored, without its empty fields."""
-    if not stored:
-        return EVERYTHING
-    sets: dict[str, Any] = {
-        name: frozenset(map(UUID, values) if name in _ID_FIELDS else values)
-        for name, values in stored.items()
-    }
-    return Match(**sets)
 
 
 def check_move(status: PromotionStatus, wanted: PromotionStatus) -> None:

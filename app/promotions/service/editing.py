@@ -1,10 +1,8 @@
 """Promotions: drafted, activated, edited, stopped and copied; and the live ones for a quote."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +16,9 @@ from app.core.audit_log import note
 from app.core.errors import NotFound, VersionMismatch
 from app.core.http.paging import Paging, Slice
 from app.core.ids import new_id
-from app.core.metrics import BROKEN_PROMOTIONS
-from app.promotions import repository
 from app.promotions.errors import TooManyPromotions
 from app.promotions.models import PromotionStatus
-from app.promotions.pricing.promotion import Promotion
+from app.promotions.repository import promotions as repository
 from app.promotions.rules import (
     LIVE_MAX,
     PromotionWish,
@@ -31,62 +27,12 @@ from app.promotions.rules import (
     check_move,
     check_not_over,
     check_wish,
-    match_of,
-    mechanic,
 )
 
 log = structlog.get_logger("promotions")
 # A buyer who comes a day late still learns that the offer has ended, and when.
 EXPLAINED_AFTER_END = timedelta(days=1)
 _WISH_FIELDS = tuple(PromotionWish.__dataclass_fields__)
-
-
-@dataclass(frozen=True, slots=True)
-class LivePromotions:
-    """What the engine prices with, and the names that stay outside of it, by promotion."""
-
-    promotions: tuple[Promotion, ...]
-    names: Mapping[UUID, Mapping[str, str]]
-
-
-async def live(db: AsyncSession, shop_id: UUID, *, now: datetime) -> LivePromotions:
-    """The shop's active promotions, future and just ended ones too, by one statement.
-
-    Whether one applies is for the engine to decide and explain. `names` maps a promotion's id to
-    its name in `zh` and `en`. A stored promotion that the engine refuses is left out and reported:
-    it must not keep a shop from selling.
-    """
-    rows = await repository.live(db, shop_id, over_at=now - EXPLAINED_AFTER_END)
-    return LivePromotions(
-        promotions=tuple(made for row in rows if (made := _made(row)) is not None),
-        names={row.id: {"zh": row.name_zh, "en": row.name_en} for row in rows},
-    )
-
-
-def _made(row: repository.Live) -> Promotion | None:
-    try:
-        return _mechanic(row)
-    except (ValueError, TypeError, KeyError):
-        BROKEN_PROMOTIONS.inc()
-        log.exception("promotion_broken", promotion_id=str(row.id), version=row.version)
-        return None
-
-
-# Every quote needs all of a shop; the same row always makes the same mechanic.
-@lru_cache(maxsize=20 * LIVE_MAX)
-def _mechanic(row: repository.Live) -> Promotion:
-    return mechanic(
-        json.loads(row.rule),
-        id=row.id,
-        version=row.version,
-        match=match_of(json.loads(row.match)),
-        starts_at=row.starts_at,
-        ends_at=row.ends_at,
-        new_buyers_only=row.new_buyers_only,
-        community_ids=frozenset(map(UUID, json.loads(row.community_ids))),
-        member_tags_any=frozenset(json.loads(row.member_tags_any)),
-        exclusive=row.exclusive,
-    )
 
 
 async def promotion(db: AsyncSession, shop_id: UUID, promotion_id: UUID) -> sa.RowMapping:

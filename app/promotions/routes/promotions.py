@@ -128,6 +128,3 @@ def _plain(match: Mapping[str, Iterable[Any]]) -> dict[str, list[str]]:
 def _shown(row: sa.RowMapping, response: Response) -> PromotionShown:
     response.headers["ETag"] = etag(row["version"])
     return PromotionShown.model_validate(dict(row))
-
-
-ROUTERS = (router,)

@@ -1,0 +1,1 @@
+"""All SQL of promotions, by what it is about."""

@@ -1,0 +1,5 @@
+"""HTTP of promotions."""
+
+from app.promotions.routes import promotions
+
+ROUTERS = (promotions.router,)
