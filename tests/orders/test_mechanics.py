@@ -122,6 +122,6 @@ async def test_a_group_order_meets_none_of_them(market: Market) -> None:
     quoted = (await buyer.post("/v1/quotes", {**basket, "group": group})).json()
     assert quoted["total_amount"] == 9_900
     denied = {
-        r["promotion_id"] for r in quoted["not_applied"] if r["code"] == ("denied_by_group_price")
+        r["promotion_id"] for r in quoted["not_applied"] if r["code"] == ("denied_by_price_setting")
     }
     assert denied == made

@@ -67,7 +67,10 @@ async def test_a_group_price_meets_no_other_promotion(market: Market) -> None:
         ("group_price", 2 * (LIST_AMOUNT - GROUP_AMOUNT))
     ]
     [denied] = told["not_applied"]
-    assert (denied["promotion_id"], denied["code"]) == (str(promotion_id), "denied_by_group_price")
+    assert (denied["promotion_id"], denied["code"]) == (
+        str(promotion_id),
+        "denied_by_price_setting",
+    )
 
 
 async def test_a_quote_holds_for_its_buyer_only(market: Market) -> None:

@@ -19,6 +19,7 @@ from app.core.sql import table
 from app.promotions import service
 from app.promotions.errors import BadPromotion, TooManyPromotions, WrongPromotionStatus
 from app.promotions.models import Promotion, PromotionStatus
+from app.promotions.pricing.conditions import Conditions
 from app.promotions.pricing.match import EVERYTHING, Match
 from app.promotions.pricing.percent_off import PercentOff
 from app.promotions.repository import promotions as repository
@@ -115,8 +116,7 @@ async def test_live_gives_the_engine_what_the_operator_said(stand: Stand) -> Non
             ),
             starts_at=stand.now,
             ends_at=stand.now + DAY,
-            new_buyers_only=True,
-            member_tags_any=frozenset({"gourmet"}),
+            conditions=Conditions(new_buyers_only=True, member_tags_any=frozenset({"gourmet"})),
             exclusive=True,
         ),
     )
@@ -322,7 +322,7 @@ async def test_communities_must_be_the_shops_own(stand: Stand) -> None:
     ]
     made = await activate(stand, await create(stand, shop.id, community_ids=(mine.id,)))
     [priced] = (await live(stand, shop.id)).promotions
-    assert priced.community_ids == {mine.id}
+    assert priced.conditions.community_ids == {mine.id}
     await refused(stand, NotFound, create(stand, shop.id, community_ids=(foreign.id,)))
     await refused(stand, NotFound, edit(stand, made, 2, community_ids=(foreign.id,)))
 

@@ -106,10 +106,7 @@ def _setting(goods: BasketGoods, offer: GroupOffer | None) -> PriceSetting:
     if all(g.solo_amount is None for g in goods.goods.values()):
         return ListPrice()
     return SoloPrice(
-        {
-            variant_id: g.list_amount if g.solo_amount is None else g.solo_amount
-            for variant_id, g in goods.goods.items()
-        }
+        {v: g.solo_amount for v, g in goods.goods.items() if g.solo_amount is not None}
     )
 
 

@@ -8,7 +8,8 @@ from app.core.money import PRICE_AMOUNT_MAX
 from app.promotions.pricing.item_layer import SetDiscount, UnitDiscount, UnitSet
 from app.promotions.pricing.match import LineIndex
 from app.promotions.pricing.order_layer import OrderDiscount
-from app.promotions.pricing.promotion import Promotion, check_range
+from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.ranges import check_range
 from app.promotions.pricing.units import UnitType
 
 

@@ -1,17 +1,21 @@
 """What is priced: lines, the one price-setting of the basket, and what is known of the buyer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from app.core.money import LINES_MAX, PRICE_AMOUNT_MAX, QUANTITY_MAX
+from app.core.money import BASIS_POINTS, LINES_MAX, PRICE_AMOUNT_MAX, QUANTITY_MAX
 from app.promotions.pricing.group_price import GroupPrice
+from app.promotions.pricing.ranges import check_range
+
+COUPONS_MAX = 20
+ADD_ONS_MAX = 20
 
 
 def _check_amount(name: str, amount: int) -> None:
-    if not 0 <= amount <= PRICE_AMOUNT_MAX:
-        raise ValueError(f"{name} {amount} is outside 0..{PRICE_AMOUNT_MAX}")
+    check_range(name, amount, 0, PRICE_AMOUNT_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,10 @@ class ListPrice:
 
 @dataclass(frozen=True, slots=True)
 class SoloPrice:
-    """The price of buying alone what is also sold in groups; other promotions may follow."""
+    """The price of buying alone what is also sold in groups; other promotions may follow.
+
+    Variants without one cost their list price.
+    """
 
     kind: ClassVar[str] = "solo_price"
 
@@ -40,12 +47,19 @@ class SoloPrice:
 
     @property
     def source(self) -> tuple[UUID | None, int | None]:
-        """Nothing to name: a solo price is the variant's own."""
+        """Nothing to name: the price is the variant's own."""
         return None, None
 
     def amount_for(self, variant_id: UUID, list_amount: int) -> int | None:
-        """The solo price of one unit, or None for a variant that has none."""
-        return self.amounts.get(variant_id)
+        """The price of one unit."""
+        return self.amounts.get(variant_id, list_amount)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPrice(SoloPrice):
+    """What members of the shop's communities pay per variant; other promotions may follow."""
+
+    kind: ClassVar[str] = "member_price"
 
 
 PriceSetting = ListPrice | SoloPrice | GroupPrice
@@ -53,11 +67,41 @@ PriceSetting = ListPrice | SoloPrice | GroupPrice
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """What conditions may ask of a buyer; all of it is declared or counted, never inferred."""
+    """What conditions may ask of a buyer; all of it is declared or counted, never inferred.
+
+    `roles` are those in the shop's communities. Of somebody who has not signed in nothing is known.
+    """
 
     paid_orders: int
     tags: frozenset[str]
     community_ids: frozenset[UUID]
+    roles: Mapping[UUID, str] = field(default_factory=dict)
+    audience_ids: frozenset[UUID] = frozenset()
+    is_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Coupon:
+    """The buyer's right to a promotion that needs one, and when it holds."""
+
+    id: UUID
+    promotion_id: UUID
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    is_used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Points the buyer spends, by their worth; they pay at most a share of what is left to pay."""
+
+    redeem_amount: int
+    share_max_bp: int = BASIS_POINTS
+
+    def __post_init__(self) -> None:
+        """Refuse amounts and shares out of bounds."""
+        _check_amount("redeem_amount", self.redeem_amount)
+        check_range("share_max_bp", self.share_max_bp, 0, BASIS_POINTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +130,42 @@ class BasketLine:
 
 
 @dataclass(frozen=True, slots=True)
+class AddOnChoice:
+    """Units the buyer chose from an add-on offer; they have no part in anything but its price."""
+
+    promotion_id: UUID
+    line: BasketLine
+
+
+@dataclass(frozen=True, slots=True)
 class Basket:
-    """Lines to price together in one currency under exactly one price-setting."""
+    """Lines to price together in one currency under exactly one price-setting.
+
+    `stock` has the units to be had of goods that promotions may give; one not named has plenty.
+    """
 
     currency: str
     lines: tuple[BasketLine, ...]
     shipping_amount: int
     price_setting: PriceSetting
     buyer: Buyer
+    channel: str | None = None
+    coupons: tuple[Coupon, ...] = ()
+    add_ons: tuple[AddOnChoice, ...] = ()
+    points: Points | None = None
+    stock: Mapping[UUID, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a basket out of bounds, with repeated keys, or with a variant left unpriced."""
-        if len(self.lines) > LINES_MAX:
-            raise ValueError(f"{len(self.lines)} lines are more than {LINES_MAX}")
-        if len({line.key for line in self.lines}) < len(self.lines):
+        lines = (*self.lines, *(choice.line for choice in self.add_ons))
+        if len(lines) > LINES_MAX:
+            raise ValueError(f"{len(lines)} lines are more than {LINES_MAX}")
+        check_range("coupons", len(self.coupons), 0, COUPONS_MAX)
+        check_range("add_ons", len(self.add_ons), 0, ADD_ONS_MAX)
+        if len({line.key for line in lines}) < len(lines):
             raise ValueError("two lines share a key")
         _check_amount("shipping_amount", self.shipping_amount)
-        for line in self.lines:
+        for line in lines:
             self._check_line(line)
 
     def _check_line(self, line: BasketLine) -> None:

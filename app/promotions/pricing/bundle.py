@@ -7,7 +7,8 @@ from typing import ClassVar
 from app.core.money import PRICE_AMOUNT_MAX, QUANTITY_MAX
 from app.promotions.pricing.item_layer import SetDiscount, UnitSet
 from app.promotions.pricing.match import LineIndex, Match
-from app.promotions.pricing.promotion import Promotion, check_range
+from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.ranges import check_range
 from app.promotions.pricing.units import UnitType
 
 PARTS_MAX = 10

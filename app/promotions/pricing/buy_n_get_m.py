@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from app.core.money import BASIS_POINTS, QUANTITY_MAX, percent_of
-from app.promotions.pricing.promotion import Promotion, check_range
+from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.ranges import check_range
 from app.promotions.pricing.units import UnitType
 
 GROUP_MAX = 100

@@ -1,65 +1,121 @@
-"""Whether a promotion may be used on this occasion, and if not, the first reason why.
+"""What a promotion may ask of the moment, the buyer and the basket, beyond its window and goods."""
 
-The order of the checks is the order in which a buyer can do something about them: nothing about a
-window or a forbidden combination, little about oneself, most about the basket.
-"""
-
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
 
-from app.promotions.pricing.basket import Buyer
-from app.promotions.pricing.conflicts import denial_between
-from app.promotions.pricing.match import LineIndex
-from app.promotions.pricing.promotion import Promotion
-from app.promotions.pricing.reasons import Reason
+from app.core.money import LINES_MAX, PRICE_AMOUNT_MAX, QUANTITY_MAX
+from app.promotions.pricing.ranges import check_range
+
+DAY_MINUTES = 24 * 60
+WEEKDAYS = range(1, 8)
+NTH_ORDER_MAX = 1_000
+HOURS_MAX = 28
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
-    """The facts conditions are judged by: the moment, the buyer, the price-setting, the goods."""
+class Hours:
+    """Minutes of some weekdays (ISO, Monday is 1) of the shop: from the first, before the last."""
 
-    now: datetime
-    buyer: Buyer
-    price_setting_kind: str
-    index: LineIndex
+    weekdays: frozenset[int]
+    from_minute: int = 0
+    to_minute: int = DAY_MINUTES
 
+    def __post_init__(self) -> None:
+        """Refuse hours that never come."""
+        if not self.weekdays or not self.weekdays <= set(WEEKDAYS):
+            raise ValueError("hours need weekdays from 1 (Monday) to 7")
+        check_range("from_minute", self.from_minute, 0, DAY_MINUTES - 1)
+        check_range("to_minute", self.to_minute, self.from_minute + 1, DAY_MINUTES)
 
-def admit(promotion: Promotion, occasion: Occasion) -> int | Reason:
-    """The mask of lines the promotion may touch, never 0, or the first condition that fails."""
-    for check in _CHECKS:
-        reason = check(promotion, occasion)
-        if reason is not None:
-            return reason
-    return occasion.index.mask(promotion.match) or Reason("no_matching_units")
+    def hold(self, local: datetime) -> bool:
+        """Whether a moment of the shop's own clock lies within."""
+        minute = local.hour * 60 + local.minute
+        return local.isoweekday() in self.weekdays and self.from_minute <= minute < self.to_minute
 
-
-def _window(promotion: Promotion, occasion: Occasion) -> Reason | None:
-    starts_at, ends_at = promotion.starts_at, promotion.ends_at
-    if starts_at is not None and occasion.now < starts_at:
-        return Reason("not_started", (("starts_at", starts_at.astimezone(UTC).isoformat()),))
-    if ends_at is not None and occasion.now >= ends_at:
-        return Reason("ended", (("ends_at", ends_at.astimezone(UTC).isoformat()),))
-    return None
-
-
-def _conflict(promotion: Promotion, occasion: Occasion) -> Reason | None:
-    code = denial_between(occasion.price_setting_kind, promotion.kind)
-    return None if code is None else Reason(code)
-
-
-def _buyer(promotion: Promotion, occasion: Occasion) -> Reason | None:
-    buyer = occasion.buyer
-    if promotion.new_buyers_only and buyer.paid_orders > 0:
-        return Reason("new_buyers_only", (("paid_orders", buyer.paid_orders),))
-    communities, tags = promotion.community_ids, promotion.member_tags_any
-    if communities and communities.isdisjoint(buyer.community_ids):
-        return Reason(
-            "not_in_community", (("community_ids", tuple(sorted(map(str, communities)))),)
+    def next_start(self, local: datetime) -> datetime:
+        """The next moment they begin after this one, by the shop's own clock."""
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        starts = (
+            midnight + timedelta(days=days, minutes=self.from_minute)
+            for days in range(len(WEEKDAYS) + 1)
+            if (midnight + timedelta(days=days)).isoweekday() in self.weekdays
         )
-    if tags and tags.isdisjoint(buyer.tags):
-        return Reason("tags_missing", (("tags", tuple(sorted(tags))),))
-    return None
+        return next(start for start in starts if start > local)
 
 
-_CHECKS: tuple[Callable[[Promotion, Occasion], Reason | None], ...] = (_window, _conflict, _buyer)
+@dataclass(frozen=True, slots=True)
+class Minimum:
+    """The least subtotal of the matching goods, inclusive.
+
+    `gross` counts list prices. `running` counts what the layers before have left: prices as set
+    for the item layer, the item layer's subtotal for the order layer, the order layer's for a
+    coupon, and all goods discounts for what follows them.
+    """
+
+    amount: int
+    basis: Literal["gross", "running"] = "running"
+
+    def __post_init__(self) -> None:
+        """Refuse a minimum of nothing."""
+        check_range("amount", self.amount, 1, PRICE_AMOUNT_MAX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """Each one that is set must hold; an empty set asks for nothing.
+
+    `nth_order` wants the order to be the buyer's nth paid one in the shop. Roles are asked for in
+    one of the communities named, or in any of the shop's where none is.
+    """
+
+    hours: tuple[Hours, ...] = ()
+    new_buyers_only: bool = False
+    nth_order: int | None = None
+    community_ids: frozenset[UUID] = frozenset()
+    roles: frozenset[str] = frozenset()
+    member_tags_any: frozenset[str] = frozenset()
+    member_tags_all: frozenset[str] = frozenset()
+    member_tags_none: frozenset[str] = frozenset()
+    audience_ids: frozenset[UUID] = frozenset()
+    channels: frozenset[str] = frozenset()
+    minimum: Minimum | None = None
+    units_min: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse conditions that contradict one another or lie out of bounds."""
+        check_range("hours", len(self.hours), 0, HOURS_MAX)
+        if self.nth_order is not None:
+            check_range("nth_order", self.nth_order, 1, NTH_ORDER_MAX)
+            if self.new_buyers_only and self.nth_order > 1:
+                raise ValueError("a new buyer's order is the first")
+        if self.units_min is not None:
+            check_range("units_min", self.units_min, 1, QUANTITY_MAX * LINES_MAX)
+        if (self.member_tags_any and self.member_tags_any <= self.member_tags_none) or (
+            self.member_tags_all & self.member_tags_none
+        ):
+            raise ValueError("a member's tag is both asked for and forbidden")
+
+    @property
+    def ask_who(self) -> bool:
+        """Whether the buyer has to be known."""
+        return bool(
+            self.new_buyers_only
+            or self.nth_order
+            or self.community_ids
+            or self.roles
+            or self.member_tags_any
+            or self.member_tags_all
+            or self.member_tags_none
+            or self.audience_ids
+        )
+
+
+NOTHING_ASKED = Conditions()
+
+
+def next_start(hours: Sequence[Hours], local: datetime) -> datetime:
+    """When the first of them begins after a moment of the shop's own clock."""
+    return min(one.next_start(local) for one in hours)

@@ -5,16 +5,47 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
+from app.promotions.pricing.ranges import check_range
+
+LADDER_MAX = 10
+GROUP_SIZE_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class LadderTier:
+    """From so many members on, the group price per variant."""
+
+    size: int
+    amounts: Mapping[UUID, int]
+
 
 @dataclass(frozen=True, slots=True)
 class GroupPrice:
-    """The campaign's price per variant; it meets no other promotion (see conflicts)."""
+    """The campaign's price per variant; it meets no other promotion (see conflicts).
+
+    With a `ladder` of rising sizes and falling prices everybody pays the least discounted tier at
+    once; what a larger group has earned is paid back when it succeeds. A leader pays the
+    `leader_amounts` of the variants named, unless a tier of the ladder goes lower.
+    """
 
     kind: ClassVar[str] = "group_price"
 
     campaign_id: UUID
     campaign_version: int
     amounts: Mapping[UUID, int]
+    ladder: tuple[LadderTier, ...] = ()
+    leader_amounts: Mapping[UUID, int] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a ladder that does not rise in size and fall in price."""
+        check_range("ladder", len(self.ladder), 0, LADDER_MAX)
+        size, amounts = 1, self.amounts
+        for tier in self.ladder:
+            check_range("size", tier.size, size + 1, GROUP_SIZE_MAX)
+            for variant_id, amount in tier.amounts.items():
+                if amount > amounts.get(variant_id, -1):
+                    raise ValueError("a larger group must not pay more")
+            size, amounts = tier.size, tier.amounts
 
     @property
     def source(self) -> tuple[UUID | None, int | None]:
@@ -22,5 +53,16 @@ class GroupPrice:
         return self.campaign_id, self.campaign_version
 
     def amount_for(self, variant_id: UUID, list_amount: int) -> int | None:
-        """The group price of one unit, or None when the campaign does not sell the variant."""
-        return self.amounts.get(variant_id)
+        """What a unit costs now, or None when the campaign does not sell the variant."""
+        amount = self.amounts.get(variant_id)
+        if amount is None or self.leader_amounts is None:
+            return amount
+        return min(amount, self.leader_amounts.get(variant_id, amount))
+
+    def amount_at(self, variant_id: UUID, size: int) -> int | None:
+        """What a unit costs in the end in a group of so many, by the highest tier reached."""
+        paid = self.amount_for(variant_id, 0)
+        reached = [tier for tier in self.ladder if tier.size <= size]
+        if paid is None or not reached:
+            return paid
+        return min(paid, reached[-1].amounts.get(variant_id, paid))

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from app.core.money import BASIS_POINTS, percent_of
 from app.promotions.pricing.item_layer import UnitDiscount
-from app.promotions.pricing.promotion import Promotion, check_range
+from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.ranges import check_range
 from app.promotions.pricing.units import UnitType
 
 

@@ -1,4 +1,4 @@
-"""What every promotion has, whatever its mechanic: identity, scope, conditions, exclusivity."""
+"""What every promotion has, whatever its mechanic: identity, scope, conditions, stacking."""
 
 from abc import ABC
 from dataclasses import dataclass
@@ -6,15 +6,20 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
+from app.promotions.pricing.conditions import NOTHING_ASKED, Conditions
 from app.promotions.pricing.match import EVERYTHING, Match
+
+PRIORITY_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion(ABC):
     """One mechanic with its conditions; ids are UUIDv7, so the smaller id is the older promotion.
 
-    The window includes `starts_at` and excludes `ends_at`. An empty set of communities or member
-    tags asks for nothing. An exclusive promotion is used alone or not at all.
+    The window includes `starts_at` and excludes `ends_at`. One with `needs_coupon` takes part only
+    where the buyer presents a coupon for it. An exclusive promotion is used alone or not at all;
+    the conflict matrix may keep stacking groups apart. `priority` counts under that policy alone:
+    the higher comes first.
     """
 
     kind: ClassVar[str]
@@ -24,10 +29,11 @@ class Promotion(ABC):
     match: Match = EVERYTHING
     starts_at: datetime | None = None
     ends_at: datetime | None = None
-    new_buyers_only: bool = False
-    community_ids: frozenset[UUID] = frozenset()
-    member_tags_any: frozenset[str] = frozenset()
+    conditions: Conditions = NOTHING_ASKED
+    needs_coupon: bool = False
     exclusive: bool = False
+    stacking_group: str | None = None
+    priority: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a window that is naive or never open."""
@@ -36,9 +42,3 @@ class Promotion(ABC):
                 raise ValueError("a promotion's window needs aware datetimes")
         if self.starts_at and self.ends_at and self.starts_at >= self.ends_at:
             raise ValueError("a promotion must start before it ends")
-
-
-def check_range(name: str, value: int, low: int, high: int) -> None:
-    """Refuse a parameter out of its bounds."""
-    if not low <= value <= high:
-        raise ValueError(f"{name} {value} is outside {low}..{high}")

@@ -3,21 +3,21 @@
 `quote` is the one function that the cart, the operator's preview and checkout share.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from app.promotions.pricing.admission import Occasion, admit
 from app.promotions.pricing.basket import Basket, PriceSetting
-from app.promotions.pricing.conditions import Occasion, admit
 from app.promotions.pricing.item_search import FreeOffer, SetOffer
-from app.promotions.pricing.match import LineIndex
 from app.promotions.pricing.offers import Offer, Offers, UnitOffer, offer_of
 from app.promotions.pricing.order_layer import OrderOffer
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.reasons import Param, Reason, ReasonCode
 from app.promotions.pricing.search import Plan, Use, best_plan
+from app.promotions.pricing.terms import DEFAULT_TERMS, Left, ShopTerms
 from app.promotions.pricing.units import UnitType, unit_types
 from app.promotions.pricing.unused import Judge
 
@@ -25,6 +25,7 @@ Optimality = Literal["proven", "best_found"]
 
 ROUNDING = "half_up_per_unit"
 ALLOCATION = "largest_remainder_ties_to_earlier"
+NOTHING_LIMITED: Mapping[UUID, Left] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +105,24 @@ class Quote:
     allocation: str = ALLOCATION
 
 
-def quote(basket: Basket, promotions: Iterable[Promotion], *, now: datetime) -> Quote:
+def quote(
+    basket: Basket,
+    promotions: Iterable[Promotion],
+    *,
+    now: datetime,
+    terms: ShopTerms = DEFAULT_TERMS,
+    left: Mapping[UUID, Left] = NOTHING_LIMITED,
+) -> Quote:
     """Price a basket at the least the buyer can pay; ValueError only for a caller's mistake."""
     if now.utcoffset() is None:
         raise ValueError("now must be an aware datetime")
     types = unit_types(basket)
-    index = LineIndex([unit.line for unit in types])
-    occasion = Occasion(now, basket.buyer, basket.price_setting.kind, index)
+    occasion = Occasion.of(basket, types, now=now, terms=terms, left=left)
     offers, refused = _sift(_oldest_first(promotions), types, occasion)
     plan = best_plan(types, _laid_out(offers))
     lines = _lines(types, plan, basket.price_setting)
     used = {promotion.id for promotion in plan.used}
-    judge = Judge(plan, types, index)
+    judge = Judge(plan, types, occasion.index)
     refused += [
         _not_applied(offer.promotion, judge.why_not(offer))
         for offer in offers

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from app.core.money import BASIS_POINTS, PRICE_AMOUNT_MAX
 from app.promotions.pricing.order_layer import OrderDiscount
-from app.promotions.pricing.promotion import Promotion, check_range
+from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.ranges import check_range
 
 TIERS_MAX = 10
 # A repeated threshold is looked at from the top, so many steps down and no further.

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.metrics import BROKEN_PROMOTIONS
+from app.promotions.pricing.conditions import NOTHING_ASKED, Conditions
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.repository import promotions as repository
 from app.promotions.rules import LIVE_MAX, match_of, mechanic
@@ -61,8 +62,15 @@ def _mechanic(row: repository.Live) -> Promotion:
         match=match_of(json.loads(row.match)),
         starts_at=row.starts_at,
         ends_at=row.ends_at,
+        conditions=_conditions(row),
+        exclusive=row.exclusive,
+    )
+
+
+def _conditions(row: repository.Live) -> Conditions:
+    made = Conditions(
         new_buyers_only=row.new_buyers_only,
         community_ids=frozenset(map(UUID, json.loads(row.community_ids))),
         member_tags_any=frozenset(json.loads(row.member_tags_any)),
-        exclusive=row.exclusive,
     )
+    return NOTHING_ASKED if made == NOTHING_ASKED else made

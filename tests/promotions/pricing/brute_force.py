@@ -43,13 +43,14 @@ def start_amount(basket: Basket, line: BasketLine) -> int:
 def is_open(promotion: Promotion, basket: Basket) -> bool:
     """Whether the promotion's conditions hold for the basket's buyer."""
     buyer: Buyer = basket.buyer
+    asked = promotion.conditions
     return (
         (promotion.starts_at is None or promotion.starts_at <= NOW)
         and (promotion.ends_at is None or promotion.ends_at > NOW)
         and not isinstance(basket.price_setting, GroupPrice)
-        and not (promotion.new_buyers_only and buyer.paid_orders)
-        and bool(not promotion.community_ids or promotion.community_ids & buyer.community_ids)
-        and bool(not promotion.member_tags_any or promotion.member_tags_any & buyer.tags)
+        and not (asked.new_buyers_only and buyer.paid_orders)
+        and bool(not asked.community_ids or asked.community_ids & buyer.community_ids)
+        and bool(not asked.member_tags_any or asked.member_tags_any & buyer.tags)
     )
 
 

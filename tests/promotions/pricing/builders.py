@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.promotions.pricing.basket import Basket, BasketLine, Buyer, ListPrice, PriceSetting
+from app.promotions.pricing.conditions import Conditions
 from app.promotions.pricing.percent_off import PercentOff
 
 NOW = datetime(2025, 6, 18, 4, 0, tzinfo=UTC)
@@ -37,8 +38,18 @@ def basket(
     return Basket("CNY", lines, shipping_amount, price_setting or ListPrice(), buyer)
 
 
+ASKED = frozenset(Conditions.__dataclass_fields__)
+
+
+def conditioned(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a promotion, those that are conditions put under `conditions`."""
+    asked = {name: value for name, value in fields.items() if name in ASKED}
+    rest = {name: value for name, value in fields.items() if name not in ASKED}
+    return {**rest, "conditions": Conditions(**asked)} if asked else rest
+
+
 def percent(number: int, off_bp: int, **fields: Any) -> PercentOff:
-    return PercentOff(id=uid(number), version=1, off_bp=off_bp, **fields)
+    return PercentOff(id=uid(number), version=1, off_bp=off_bp, **conditioned(fields))
 
 
 def ids(numbers: Iterable[int]) -> frozenset[UUID]:

@@ -23,7 +23,7 @@ from app.promotions.pricing.match import Match
 from app.promotions.pricing.percent_off import PercentOff
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
-from tests.promotions.pricing.builders import NOW, basket, ids, line, percent, uid
+from tests.promotions.pricing.builders import NOW, basket, conditioned, ids, line, percent, uid
 
 TAGS = ("fresh", "book", "gift")
 
@@ -120,7 +120,7 @@ def any_mechanic(draw: st.DrawFn, number: int) -> Promotion:
     fields: dict[str, Any] = {
         name: draw(st.sampled_from(ways)) for name, ways in CONDITIONS.items()
     }
-    fields |= {
+    fields = conditioned(fields) | {
         "id": uid(number),
         "version": 1,
         "match": draw(st.one_of(st.just(Match()), st.just(Match()), by_variant)),

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from app.promotions.pricing.basket import BasketLine, Buyer, SoloPrice
-from app.promotions.pricing.conflicts import denial_between
 from app.promotions.pricing.group_price import GroupPrice
 from app.promotions.pricing.match import Match
 from app.promotions.pricing.quote import NotApplied, quote
@@ -105,22 +105,8 @@ def test_the_window_is_told_before_the_group_price_and_that_before_the_buyer() -
         percent(11, 2000, community_ids=ids([20]), match=Match(variant_ids=ids([2]))),
     ]
     answer = quote(basket(line(1), price_setting=setting), promotions, now=NOW)
-    assert [row.code for row in answer.not_applied] == ["ended", "denied_by_group_price"]
+    assert [row.code for row in answer.not_applied] == ["ended", "denied_by_price_setting"]
     assert answer.total_amount == 3000
-
-
-@pytest.mark.parametrize(
-    ("kind", "other", "code"),
-    [
-        ("group_price", "percent_off", "denied_by_group_price"),
-        ("percent_off", "group_price", "denied_by_group_price"),
-        ("list_price", "percent_off", None),
-        ("solo_price", "percent_off", None),
-        ("percent_off", "percent_off", None),
-    ],
-)
-def test_the_conflict_matrix(kind: str, other: str, code: str | None) -> None:
-    assert denial_between(kind, other) == code
 
 
 @pytest.mark.parametrize(
@@ -171,12 +157,12 @@ def test_shipping_and_set_prices_out_of_bounds_are_a_callers_mistake() -> None:
         basket(line(1), price_setting=SoloPrice({uid(1): -1}))
 
 
-@pytest.mark.parametrize("setting", [SoloPrice({uid(2): 1}), GroupPrice(uid(900), 1, {})])
+@pytest.mark.parametrize("amounts", [{}, {uid(2): 1}])
 def test_a_price_setting_without_an_amount_is_a_callers_mistake(
-    setting: SoloPrice | GroupPrice,
+    amounts: dict[UUID, int],
 ) -> None:
     with pytest.raises(ValueError, match="has no amount"):
-        basket(line(1), price_setting=setting)
+        basket(line(1), price_setting=GroupPrice(uid(900), 1, amounts))
 
 
 def test_lines_of_one_variant_must_describe_the_same_goods() -> None:

@@ -61,7 +61,7 @@ def test_a_percentage_follows_the_solo_price_but_never_the_group_price() -> None
     group = GroupPrice(CAMPAIGN, 1, {uid(1): 15900})
     together = price(basket(goods, price_setting=group), percent(10, 1000))
     assert together.total_amount == 31800
-    assert [row.code for row in together.not_applied] == ["denied_by_group_price"]
+    assert [row.code for row in together.not_applied] == ["denied_by_price_setting"]
 
 
 def test_two_percentages_never_both_take_one_unit() -> None:
