@@ -15,7 +15,7 @@ from app.promotions.pricing.conflicts import DENIALS, Party, kept_away_by
 from app.promotions.pricing.match import LineIndex
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.reasons import Param, Reason, ReasonCode
-from app.promotions.pricing.terms import UNLIMITED, Left, ShopTerms
+from app.promotions.pricing.terms import UNLIMITED, Left, Terms
 from app.promotions.pricing.units import UnitType
 
 
@@ -38,7 +38,7 @@ class Occasion:
         types: Sequence[UnitType],
         *,
         now: datetime,
-        terms: ShopTerms,
+        terms: Terms,
         left: Mapping[UUID, Left],
     ) -> "Occasion":
         """The occasion of pricing a basket; of two coupons for one promotion the first counts."""

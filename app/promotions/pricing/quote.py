@@ -17,7 +17,7 @@ from app.promotions.pricing.order_layer import OrderOffer
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.reasons import Param, Reason, ReasonCode
 from app.promotions.pricing.search import Plan, Use, best_plan
-from app.promotions.pricing.terms import DEFAULT_TERMS, Left, ShopTerms
+from app.promotions.pricing.terms import DEFAULT_TERMS, Left, Terms
 from app.promotions.pricing.units import UnitType, unit_types
 from app.promotions.pricing.unused import Judge
 
@@ -110,7 +110,7 @@ def quote(
     promotions: Iterable[Promotion],
     *,
     now: datetime,
-    terms: ShopTerms = DEFAULT_TERMS,
+    terms: Terms = DEFAULT_TERMS,
     left: Mapping[UUID, Left] = NOTHING_LIMITED,
 ) -> Quote:
     """Price a basket at the least the buyer can pay; ValueError only for a caller's mistake."""

@@ -12,7 +12,7 @@ Policy = Literal["best_for_buyer", "priority"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShopTerms:
+class Terms:
     """`discount_cap_bp` is the share of the goods at their set prices that promotions may take off.
 
     Hours are judged in the time zone. `denials` add rows to the conflict matrix.
@@ -42,4 +42,4 @@ class Left:
 
 
 UNLIMITED = Left()
-DEFAULT_TERMS = ShopTerms()
+DEFAULT_TERMS = Terms()
