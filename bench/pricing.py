@@ -16,10 +16,10 @@ from app.promotions.pricing.amount_off import AmountOffLine, AmountOffUnit
 from app.promotions.pricing.basket import Basket, BasketLine, Buyer, ListPrice
 from app.promotions.pricing.bundle import Bundle, BundlePart
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
+from app.promotions.pricing.engine import quote
 from app.promotions.pricing.match import Match
 from app.promotions.pricing.percent_off import PercentOff
 from app.promotions.pricing.promotion import Promotion
-from app.promotions.pricing.quote import quote
 from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

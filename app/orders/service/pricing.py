@@ -19,6 +19,7 @@ from app.groupbuy.errors import OneLineOnly
 from app.groupbuy.service import GroupOffer, GroupWish
 from app.orders.errors import QuoteChanged, QuoteExpired, QuoteInvalid
 from app.promotions import service as promotions
+from app.promotions.pricing.answer import Quote
 from app.promotions.pricing.basket import (
     Basket,
     BasketLine,
@@ -27,8 +28,8 @@ from app.promotions.pricing.basket import (
     PriceSetting,
     SoloPrice,
 )
+from app.promotions.pricing.engine import quote
 from app.promotions.pricing.group_price import GroupPrice
-from app.promotions.pricing.quote import Quote, quote
 
 SEAL = "quote"
 

@@ -36,6 +36,7 @@ class AddOn(Promotion):
     """
 
     kind: ClassVar[str] = "add_on"
+    is_later: ClassVar[bool] = True
 
     tiers: tuple[AddOnTier, ...]
     units_max: int | None = None
@@ -76,25 +77,34 @@ class Bargain:
     saving_amount: int
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Units of a variant that the buyer chose, at their own price and with room above the floor."""
+
+    units: int
+    price_amount: int
+    room_amount: int
+
+
 def bargains(
     rule: AddOn,
-    chosen: Mapping[UUID, tuple[int, int]],
+    chosen: Mapping[UUID, Chosen],
     subtotal_amount: int,
     tier_units_left: Sequence[int | None] = (),
 ) -> list[Bargain]:
-    """The chosen units, (units, price) by variant, that a subtotal gives a token price.
+    """The chosen units, by variant, that a subtotal gives a token price.
 
     The largest savings are served first, within what each tier, its quota and the order allow;
     as a variant belongs to one tier, nothing saves more.
     """
     room = _room(rule, tier_units_left)
     whole = rule.units_max if rule.units_max is not None else QUANTITY_MAX
-    wanted = {variant_id: units for variant_id, (units, _) in chosen.items()}
+    wanted = {variant_id: row.units for variant_id, row in chosen.items()}
     found: list[Bargain] = []
     for saving, variant_id, tier in _offers(rule, chosen, subtotal_amount):
         units = min(wanted[variant_id], room[tier], whole)
         if units > 0:
-            price = rule.tiers[tier].price_amount
+            price = chosen[variant_id].price_amount - saving
             found.append(Bargain(variant_id, tier, units, price, saving))
             wanted[variant_id] -= units
             room[tier] -= units
@@ -111,13 +121,14 @@ def _room(rule: AddOn, tier_units_left: Sequence[int | None]) -> list[int]:
 
 
 def _offers(
-    rule: AddOn, chosen: Mapping[UUID, tuple[int, int]], subtotal_amount: int
+    rule: AddOn, chosen: Mapping[UUID, Chosen], subtotal_amount: int
 ) -> list[tuple[int, UUID, int]]:
     offers = [
-        (price - tier.price_amount, variant_id, place)
+        (min(row.price_amount - tier.price_amount, row.room_amount), variant_id, place)
         for place, tier in enumerate(rule.tiers)
         if tier.threshold_amount <= subtotal_amount
-        for variant_id, (_, price) in chosen.items()
-        if variant_id in tier.variant_ids and price > tier.price_amount
+        for variant_id, row in chosen.items()
+        if variant_id in tier.variant_ids
     ]
-    return sorted(offers, key=lambda offer: (-offer[0], offer[1].int, offer[2]))
+    found = [offer for offer in offers if offer[0] > 0]
+    return sorted(found, key=lambda offer: (-offer[0], offer[1].int, offer[2]))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from app.promotions.pricing.basket import Basket, Buyer, Coupon
-from app.promotions.pricing.conditions import NOTHING_ASKED, next_start
+from app.promotions.pricing.conditions import NOTHING_ASKED, Minimum, next_start
 from app.promotions.pricing.conflicts import DENIALS, Party, kept_away_by
 from app.promotions.pricing.match import LineIndex
 from app.promotions.pricing.promotion import Promotion
@@ -205,7 +205,7 @@ _CHECKS: tuple[Callable[[Promotion, Occasion], Reason | None], ...] = (
 
 
 def _amount_of_goods(promotion: Promotion, mask: int, occasion: Occasion) -> Reason | None:
-    """Units, and a subtotal at list prices; a running one is the affair of the layer."""
+    """Units, and a subtotal as far as it is known before the item layer."""
     conditions = promotion.conditions
     if conditions is NOTHING_ASKED:
         return None
@@ -214,11 +214,16 @@ def _amount_of_goods(promotion: Promotion, mask: int, occasion: Occasion) -> Rea
     if conditions.units_min is not None and units < conditions.units_min:
         return _lacks("needs_units", "missing_units", conditions.units_min - units)
     minimum = conditions.minimum
-    if minimum is not None and minimum.basis == "gross":
-        amount = sum(unit.line.list_amount * unit.quantity for unit in touched)
-        if amount < minimum.amount:
-            return _lacks("needs_amount", "missing_amount", minimum.amount - amount)
-    return None
+    if minimum is None or (minimum.basis == "running" and promotion.is_later):
+        return None
+    amount = sum(_counted(unit, minimum) * unit.quantity for unit in touched)
+    if amount >= minimum.amount:
+        return None
+    return _lacks("needs_amount", "missing_amount", minimum.amount - amount)
+
+
+def _counted(unit: UnitType, minimum: Minimum) -> int:
+    return unit.line.list_amount if minimum.basis == "gross" else unit.price_amount
 
 
 def _lacks(code: ReasonCode, name: str, missing: Param) -> Reason:

@@ -2,6 +2,7 @@
 
 from abc import ABC
 from dataclasses import dataclass
+from typing import ClassVar
 
 from app.core.money import PRICE_AMOUNT_MAX
 from app.promotions.pricing.promotion import Promotion
@@ -14,6 +15,8 @@ class AfterGoods(Promotion, ABC):
 
     Neither add-ons nor points count towards or against it.
     """
+
+    is_later: ClassVar[bool] = True
 
     threshold_amount: int = 0
 

@@ -131,17 +131,25 @@ class BasketLine:
 
 @dataclass(frozen=True, slots=True)
 class AddOnChoice:
-    """Units the buyer chose from an add-on offer; they have no part in anything but its price."""
+    """Units the buyer chose of what an add-on offers; they have no part in anything else."""
 
+    key: str
     promotion_id: UUID
-    line: BasketLine
+    variant_id: UUID
+    quantity: int
+
+    def __post_init__(self) -> None:
+        """Refuse a choice of nothing."""
+        check_range("quantity", self.quantity, 1, QUANTITY_MAX)
 
 
 @dataclass(frozen=True, slots=True)
 class Basket:
     """Lines to price together in one currency under exactly one price-setting.
 
-    `stock` has the units to be had of goods that promotions may give; one not named has plenty.
+    `offered` describes the goods that add-ons offer, the chosen ones among them, whatever quantity
+    they name. `stock` has the units to be had of goods that promotions may give; one not named
+    has plenty.
     """
 
     currency: str
@@ -152,21 +160,25 @@ class Basket:
     channel: str | None = None
     coupons: tuple[Coupon, ...] = ()
     add_ons: tuple[AddOnChoice, ...] = ()
+    offered: Mapping[UUID, BasketLine] = field(default_factory=dict)
     points: Points | None = None
     stock: Mapping[UUID, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a basket out of bounds, with repeated keys, or with a variant left unpriced."""
-        lines = (*self.lines, *(choice.line for choice in self.add_ons))
-        if len(lines) > LINES_MAX:
-            raise ValueError(f"{len(lines)} lines are more than {LINES_MAX}")
+        keys = [line.key for line in self.lines] + [choice.key for choice in self.add_ons]
+        if len(keys) > LINES_MAX:
+            raise ValueError(f"{len(keys)} lines are more than {LINES_MAX}")
         check_range("coupons", len(self.coupons), 0, COUPONS_MAX)
         check_range("add_ons", len(self.add_ons), 0, ADD_ONS_MAX)
-        if len({line.key for line in lines}) < len(lines):
+        if len(set(keys)) < len(keys):
             raise ValueError("two lines share a key")
         _check_amount("shipping_amount", self.shipping_amount)
-        for line in lines:
+        for line in self.lines:
             self._check_line(line)
+        for choice in self.add_ons:
+            if choice.variant_id not in self.offered:
+                raise ValueError(f"nothing is known of the add-on {choice.variant_id}")
 
     def _check_line(self, line: BasketLine) -> None:
         if line.quantity > QUANTITY_MAX:

@@ -23,6 +23,8 @@ class Promotion(ABC):
     """
 
     kind: ClassVar[str]
+    # Whether a running subtotal is only known once the item layer is done.
+    is_later: ClassVar[bool] = False
 
     id: UUID
     version: int

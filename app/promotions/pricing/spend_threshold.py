@@ -24,7 +24,10 @@ class Tier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendThreshold(OrderDiscount):
-    """Only the highest tier met applies; `repeat` gives the one tier's amount for each time met."""
+    """Only the highest tier met applies; `repeat` gives the one tier's amount for each time met.
+
+    In no case more than `off_max_amount`.
+    """
 
     kind: ClassVar[str] = "spend_threshold"
 
@@ -39,6 +42,8 @@ class SpendThreshold(OrderDiscount):
             check_range("threshold_amount", tier.threshold_amount, 1, PRICE_AMOUNT_MAX)
             check_range("off_amount", tier.off_amount, 0, tier.threshold_amount)
             check_range("off_bp", tier.off_bp, 0, 0 if self.repeat else BASIS_POINTS)
+        if self.off_max_amount is not None:
+            check_range("off_max_amount", self.off_max_amount, 1, PRICE_AMOUNT_MAX)
         self._check_order()
 
     def _check_order(self) -> None:
@@ -73,6 +78,12 @@ class SpendThreshold(OrderDiscount):
         highest = subtotal_amount // step
         lowest = max(highest - REPEATS_LOOKED_AT, 0)
         return tuple(step * times for times in range(lowest + 1, highest + 1))
+
+    def lists_all(self, subtotal_amount: int) -> bool:
+        """A repeated one lists the highest of many."""
+        return not self.repeat or (
+            subtotal_amount // self.tiers[0].threshold_amount <= REPEATS_LOOKED_AT
+        )
 
     def off(self, subtotal_amount: int) -> tuple[int, int]:
         """What the highest tier met gives."""

@@ -29,7 +29,7 @@ class UnitType:
 def unit_types(basket: Basket) -> tuple[UnitType, ...]:
     """Merge and price-set the lines of a basket, dearest first, then by variant id."""
     priced = [
-        (_set_price(line, basket.price_setting), position, line)
+        (set_price(line, basket.price_setting), position, line)
         for position, line in enumerate(_merge(basket.lines))
     ]
     priced.sort(key=lambda row: (-row[0], row[2].variant_id.int))
@@ -59,7 +59,7 @@ def _merge(lines: Iterable[BasketLine]) -> Iterable[BasketLine]:
     return merged.values()
 
 
-def _set_price(line: BasketLine, setting: PriceSetting) -> int:
+def set_price(line: BasketLine, setting: PriceSetting) -> int:
     """Never above the list price, and never under the floor unless the list price already is."""
     amount = setting.amount_for(line.variant_id, line.list_amount)
     if amount is None:

@@ -1,64 +1,122 @@
 """Why an offer whose conditions held took nothing off: what is missing, or who was better."""
 
-from collections.abc import Iterable, Sequence
-from uuid import UUID
+from collections.abc import Iterable
 
+from app.promotions.pricing.conflicts import denied
 from app.promotions.pricing.item_search import FreeOffer, SetOffer
+from app.promotions.pricing.later_layers import AddOnOffer, ShippingOffer
 from app.promotions.pricing.match import LineIndex
-from app.promotions.pricing.offers import Offer, UnitOffer
-from app.promotions.pricing.order_layer import OrderOffer
-from app.promotions.pricing.reasons import Reason
-from app.promotions.pricing.search import Plan
-from app.promotions.pricing.units import UnitType
+from app.promotions.pricing.offers import GiftOffer, Offer, UnitOffer
+from app.promotions.pricing.order_layer import OrderOffer, Piles
+from app.promotions.pricing.plan import Plan
+from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.reasons import Reason, ReasonCode
+from app.promotions.pricing.search import Question
+from app.promotions.pricing.terms import Policy
 
 _NO_SAVING = Reason("no_saving")
 
 
 class Judge:
-    """Says of each offer that was not used why."""
+    """Says of each offer that was not used why, and what each subtotal came to."""
 
-    def __init__(self, plan: Plan, types: Sequence[UnitType], index: LineIndex) -> None:
-        """Note once which types each promotion used has units of."""
-        self.plan, self.types, self.index = plan, types, index
-        self.is_exclusive = any(promotion.exclusive for promotion in plan.used)
-        reach: dict[UUID, int] = {promotion.id: 0 for promotion in plan.used}
-        for use in plan.uses:
-            reach[use.promotion.id] |= 1 << use.type_index
-        self.winners = sorted((str(id_), types) for id_, types in reach.items())
+    def __init__(self, plan: Plan, question: Question, index: LineIndex, policy: Policy) -> None:
+        """Note once which types each promotion used has units of, and what each layer left."""
+        self.plan, self.question, self.index = plan, question, index
+        self.types = question.types
+        self._lost: ReasonCode = (
+            "lost_to_better" if policy == "best_for_buyer" else "lost_to_priority"
+        )
+        self.used = plan.used
+        self.is_exclusive = any(promotion.exclusive for promotion in self.used)
+        self.winners = sorted((str(one.id), self._reach(one)) for one in self.used)
+        self._final = plan.left_by_type(len(self.types))
+
+    def _reach(self, promotion: Promotion) -> int:
+        """The types a promotion used takes something off."""
+        reach = [use.type_index for use in self.plan.uses if use.promotion is promotion]
+        for row in self.plan.order_parts:
+            if row.promotion is promotion:
+                rests = zip(self.plan.rests, row.parts, strict=True)
+                reach += [rest.type_index for rest, part in rests if part]
+        return _mask(reach)
 
     def why_not(self, offer: Offer) -> Reason:
         """The reason that a buyer can do most about."""
-        missing = self._missing(offer)
-        if missing is not None:
-            return missing
+        reason = self.missing(offer) or self.denied_by(offer.promotion)
+        if reason is not None:
+            return reason
+        if isinstance(offer, AddOnOffer) and not offer.chosen:
+            return Reason("not_chosen")
+        if isinstance(offer, ShippingOffer) and not self._shipping_left():
+            return Reason("no_shipping_to_pay")
         wanted = _wanted(offer)
         everything = self.is_exclusive or offer.promotion.exclusive
         better = [id_ for id_, types in self.winners if everything or types & wanted]
         if not wanted or not better:
             return _NO_SAVING
-        return Reason("lost_to_better", (("promotion_ids", tuple(better)),))
+        return Reason(self._lost, (("promotion_ids", tuple(better)),))
 
-    def _missing(self, offer: Offer) -> Reason | None:
+    def _shipping_left(self) -> int:
+        taken = sum(off for _, off in self.plan.shipping_parts)
+        return self.question.frame.shipping_amount - taken
+
+    def note_given(self, promotion: Promotion) -> None:
+        """Count a gift among the promotions used, for those that follow."""
+        self.used.append(promotion)
+
+    def why_kept_out(self, promotion: Promotion) -> Reason | None:
+        """Why something that changes no price may not join the promotions used."""
+        alone = [one for one in self.used if one.exclusive or promotion.exclusive]
+        if alone:
+            return Reason(self._lost, (("promotion_ids", tuple(str(one.id) for one in alone)),))
+        return self.denied_by(promotion)
+
+    def denied_by(self, promotion: Promotion) -> Reason | None:
+        """The promotions used that the conflict matrix keeps it away from."""
+        if promotion.exclusive:
+            return None
+        rivals = tuple(
+            str(one.id)
+            for one in self.used
+            if not one.exclusive and denied(one, promotion, self.question.denials)
+        )
+        return Reason("denied_by_other", (("promotion_ids", rivals),)) if rivals else None
+
+    def missing(self, offer: Offer) -> Reason | None:
         """What the basket lacks: units for a set, or an amount for a threshold."""
         if isinstance(offer, SetOffer):
             units = offer.promotion.missing_units(self.types, self.index)
-        elif isinstance(offer, FreeOffer):
+            return Reason("needs_units", (("missing_units", units),)) if units > 0 else None
+        if isinstance(offer, FreeOffer):
             rule = offer.promotion
-            units = rule.buy + rule.get
-            units -= sum(self.types[i].quantity for i in offer.type_indexes)
-        elif isinstance(offer, OrderOffer):
-            return _missing_amount(offer, self.plan)
-        else:
+            units = rule.buy + rule.get - sum(self.types[i].quantity for i in offer.type_indexes)
+            return Reason("needs_units", (("missing_units", units),)) if units > 0 else None
+        if isinstance(offer, UnitOffer):
             return None
-        return Reason("needs_units", (("missing_units", units),)) if units > 0 else None
+        lacks = lowest_of(offer) - self.subtotal(offer)
+        return Reason("needs_amount", (("missing_amount", lacks),)) if lacks > 0 else None
+
+    def subtotal(self, offer: OrderOffer | AddOnOffer | ShippingOffer | GiftOffer) -> int:
+        """What the layer before the offer's left of the goods that count for it."""
+        if not isinstance(offer, OrderOffer):
+            rows = zip(self._final, offer.covers, strict=True)
+            return sum([left for left, covered in rows if covered])
+        piles = Piles.of(self.plan.rests)
+        if offer.promotion.needs_coupon:
+            for row in self.plan.order_parts:
+                if not row.promotion.needs_coupon:
+                    piles = piles.less(row.parts)
+        return piles.subtotal(offer.covers)
 
 
-def _missing_amount(offer: OrderOffer, plan: Plan) -> Reason | None:
-    subtotal = sum(r.amount * r.units for r in plan.rests if offer.covers[r.type_index])
-    lowest = offer.promotion.lowest_threshold_amount
-    if subtotal >= lowest:
-        return None
-    return Reason("needs_amount", (("missing_amount", lowest - subtotal),))
+def lowest_of(offer: OrderOffer | AddOnOffer | ShippingOffer | GiftOffer) -> int:
+    """The least subtotal at which an offer gives anything."""
+    if isinstance(offer, OrderOffer):
+        return offer.lowest_threshold_amount
+    if isinstance(offer, AddOnOffer):
+        return max(offer.minimum_amount, offer.promotion.tiers[0].threshold_amount)
+    return max(offer.minimum_amount, offer.promotion.threshold_amount)
 
 
 def _wanted(offer: Offer) -> int:
@@ -73,4 +131,7 @@ def _wanted(offer: Offer) -> int:
 
 
 def _mask(indexes: Iterable[int]) -> int:
-    return sum([1 << i for i in indexes])
+    mask = 0
+    for index in indexes:
+        mask |= 1 << index
+    return mask

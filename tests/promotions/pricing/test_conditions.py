@@ -7,10 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from app.promotions.pricing.answer import NotApplied
 from app.promotions.pricing.basket import BasketLine, Buyer, SoloPrice
+from app.promotions.pricing.engine import quote
 from app.promotions.pricing.group_price import GroupPrice
 from app.promotions.pricing.match import Match
-from app.promotions.pricing.quote import NotApplied, quote
 from tests.promotions.pricing.builders import ANYONE, NOW, basket, ids, line, percent, uid
 
 FEN = timedelta(microseconds=1)

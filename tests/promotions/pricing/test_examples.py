@@ -4,11 +4,12 @@ from uuid import UUID
 
 import pytest
 
+from app.promotions.pricing.answer import Adjustment, Applied, Quote
 from app.promotions.pricing.basket import Basket, SoloPrice
+from app.promotions.pricing.engine import quote
 from app.promotions.pricing.group_price import GroupPrice
 from app.promotions.pricing.match import Match
 from app.promotions.pricing.promotion import Promotion
-from app.promotions.pricing.quote import Adjustment, Applied, Quote, quote
 from tests.promotions.pricing.builders import NOW, basket, ids, line, percent, uid
 
 CAMPAIGN = uid(900)

@@ -7,9 +7,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.promotions.pricing.answer import Quote
 from app.promotions.pricing.basket import Basket
+from app.promotions.pricing.engine import quote
 from app.promotions.pricing.percent_off import PercentOff
-from app.promotions.pricing.quote import Quote, quote
 from tests.promotions.pricing import brute_force
 from tests.promotions.pricing.builders import NOW
 from tests.promotions.pricing.strategies import baskets, promotions, rules

@@ -3,12 +3,13 @@
 import pytest
 
 from app.promotions.pricing.amount_off import AmountOffLine, AmountOffOrder, AmountOffUnit
+from app.promotions.pricing.answer import Quote
 from app.promotions.pricing.basket import BasketLine
 from app.promotions.pricing.bundle import Bundle, BundlePart
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
+from app.promotions.pricing.engine import quote
 from app.promotions.pricing.match import Match
 from app.promotions.pricing.promotion import Promotion
-from app.promotions.pricing.quote import Quote, quote
 from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
 from tests.promotions.pricing.builders import NOW, basket, ids, line, percent, uid
 

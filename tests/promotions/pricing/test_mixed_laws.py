@@ -6,9 +6,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.promotions.pricing.answer import Quote
 from app.promotions.pricing.basket import Basket
+from app.promotions.pricing.engine import quote
 from app.promotions.pricing.promotion import Promotion
-from app.promotions.pricing.quote import Quote, quote
 from tests.promotions.pricing import unit_by_unit
 from tests.promotions.pricing.builders import NOW
 from tests.promotions.pricing.strategies import any_mechanic, handfuls, mixed_rules

@@ -1,0 +1,233 @@
+"""One world laid over the types: offers that may all meet, and the best that they give.
+
+Without a threshold in question each component's best is best, because a discount of a later layer
+never grows by more than what an item discount gives up. Where saving less below would reach a
+higher threshold of the order, each such threshold is a scenario of its own: the most that can be
+saved without losing it. Thresholds further on are tried for with and without each order discount.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from app.promotions.pricing.bounds import Bounds
+from app.promotions.pricing.cover import fewest
+from app.promotions.pricing.item_search import Component, ItemSearch, Steps, Taken, components
+from app.promotions.pricing.later_layers import LaterOffers, work_out
+from app.promotions.pricing.offers import Offers, UnitOffer
+from app.promotions.pricing.outcomes import (
+    Limit,
+    LimitedSums,
+    Outcome,
+    OutcomeSearch,
+    savings_by_type,
+)
+from app.promotions.pricing.plan import Plan, Use, rests_of
+from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.units import UnitType
+
+SCENARIOS_MAX = 24
+SUMS_LOOKED_AT = 100
+# Of each threshold after the order layer so many sums below it are tried.
+SUMS_TRIED = 8
+MISSED_TRIED = 8
+# Up to so many order discounts are left out in every combination, more of them one by one.
+ALL_SKIPS_MAX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What else a basket has to pay, and the most that promotions may take off its goods."""
+
+    shipping_amount: int = 0
+    cap_amount: int | None = None
+
+
+class Table:
+    """Offers that may all meet, laid over the types."""
+
+    def __init__(
+        self, types: Sequence[UnitType], offers: Offers, frame: Frame, steps: Steps
+    ) -> None:
+        """Search each component of the item layer by itself."""
+        self.types, self.offers, self.steps = types, offers, steps
+        self.later = LaterOffers(
+            offers.orders,
+            offers.coupons,
+            offers.add_ons,
+            offers.shipping,
+            frame.shipping_amount,
+            frame.cap_amount,
+        )
+        self.reserves, self.ties = reserves_of(len(types), offers.units)
+        self.components = components(types, offers.sets, offers.frees)
+        self.found = [ItemSearch(one, types, self.reserves, steps).run() for one in self.components]
+
+    def best(self) -> Plan:
+        """The best over all scenarios, with the bound of them all."""
+        taken = [taken for found in self.found for taken in found.taken]
+        plan = self._plan(_uses_of_taken(taken, self.types), None)
+        if self.offers.are_of_units_alone:
+            return plan
+        self.bounds = Bounds(self.types, self.later)
+        self.options: list[list[tuple[int, int]]] = [[] for _ in self.types]
+        for place, offer in enumerate(self.offers.units):
+            for index, saving in offer.savings:
+                self.options[index].append((place, saving))
+        self.bounds.note_missed(plan)
+        plan, below = self._over_scenarios(plan)
+        bound = self.bounds.of_all(below)
+        if plan.saving_amount < bound and (self.later.orders or self.bounds.after_orders):
+            plan = self._closest(plan, bound)
+        return replace(plan, bound_saving_amount=max(bound, plan.saving_amount))
+
+    def bound(self) -> int:
+        """What nothing can exceed, denials or not."""
+        bounds = Bounds(self.types, self.later)
+        return bounds.of_all(bounds.below_at_all(self._item_bound()))
+
+    def _over_scenarios(self, plan: Plan) -> tuple[Plan, int]:
+        below = self.bounds.below(self._item_bound(), {})
+        for count, scenario in enumerate(self.bounds.scenarios()):
+            if count == SCENARIOS_MAX:
+                return plan, max(below, self.bounds.below_at_all(self._item_bound()))
+            other, other_below = self._within(scenario)
+            below = max(below, other_below)
+            if other is not None:
+                plan = min(plan, other, key=Plan.preference)
+        return plan, below
+
+    def _item_bound(self) -> int:
+        joined = {i for one in self.components for i in one.type_indexes}
+        singles = [u for u in self.types if u.index not in joined]
+        return sum(found.bound_saving_amount for found in self.found) + sum(
+            self.reserves[unit.index] * unit.quantity for unit in singles
+        )
+
+    # -- one way through all layers
+
+    def _plan(
+        self, taken: list[Use], single: list[Use] | None, skipped: Sequence[Promotion] = ()
+    ) -> Plan:
+        uses = taken + (self._fewest(taken) if single is None else single)
+        rests = rests_of(self.types, uses)
+        later = self.later
+        if skipped:
+            kept = tuple(offer for offer in later.orders if offer.promotion not in skipped)
+            later = replace(later, orders=kept)
+        outturn = work_out(rests, sum(use.amount for use in uses), later)
+        return Plan(tuple(uses), rests, outturn, outturn.saving_amount)
+
+    def _fewest(self, taken: Sequence[Use]) -> list[Use]:
+        """Give every unit left to the best of the unit discounts: as few, and as old, as can be."""
+        left = [unit.quantity for unit in self.types]
+        for use in taken:
+            left[use.type_index] -= use.units
+        wanting = [unit.index for unit in self.types if left[unit.index] and self.ties[unit.index]]
+        chosen = fewest(self.ties[index] for index in wanting)
+        uses = []
+        for index in wanting:
+            serving = self.ties[index] & chosen
+            offer = self.offers.units[(serving & -serving).bit_length() - 1]
+            amount = self.reserves[index] * left[index]
+            uses.append(Use(offer.promotion, index, left[index], amount))
+        return uses
+
+    # -- thresholds in question
+
+    def _may_lay_out(self) -> bool:
+        """A plan is priced in full: a look at every type by every later offer."""
+        later = len(self.later.orders) + len(self.bounds.after_orders)
+        return self.steps.take(len(self.types) * (1 + later))
+
+    def _within(self, scenario: dict[int, int]) -> tuple[Plan | None, int]:
+        """The best plan that keeps these subtotals, and the most two layers could save so."""
+        limits = []
+        for place, threshold in scenario.items():
+            offer = self.later.orders[place]
+            limits.append(Limit(offer.covers, self.bounds.goods_of(offer) - threshold))
+        sums, is_whole = self._sums(limits)
+        best = sums.best()
+        if best is None and is_whole:
+            return None, 0
+        item_bound = best[0] if best is not None and is_whole else self._item_bound()
+        below = self.bounds.below(item_bound, scenario)
+        if best is None or not self._may_lay_out():
+            return None, below
+        return self._plan_of(best[1]), below
+
+    def _closest(self, plan: Plan, bound: int) -> Plan:
+        """Try outcomes that save less below, wherever that is, until the bound is reached."""
+        for other in self._closer(plan):
+            plan = min(plan, other, key=Plan.preference)
+            if plan.saving_amount >= bound:
+                break
+        return plan
+
+    def _closer(self, plan: Plan) -> Iterator[Plan]:
+        missed = self.bounds.missed_later(plan)
+        skips = list(self._skips()) if missed else [()]
+        tried = [
+            Limit(offer.covers, self.bounds.goods_of(offer) - threshold)
+            for offer, threshold in missed[:MISSED_TRIED]
+        ]
+        followed = [*self.later.orders, *self.bounds.after_orders]
+        unbound = [Limit(offer.covers, self.bounds.whole) for offer in followed]
+        for limits, count in [
+            *(([limit, *unbound], SUMS_TRIED) for limit in tried),
+            (unbound, SUMS_LOOKED_AT),
+        ]:
+            sums, _ = self._sums(limits)
+            for outcomes in sums.most(count):
+                for skipped in skips:
+                    if not self._may_lay_out():
+                        return
+                    yield self._plan_of(outcomes, skipped)
+
+    def _skips(self) -> Iterator[tuple[Promotion, ...]]:
+        """Order discounts to do without: none, then each, then more of a few."""
+        promotions = [offer.promotion for offer in self.later.orders]
+        most = len(promotions) if len(promotions) <= ALL_SKIPS_MAX else 1
+        for count in range(most + 1):
+            yield from combinations(promotions, count)
+
+    def _sums(self, limits: Sequence[Limit]) -> tuple[LimitedSums, bool]:
+        """The sums of outcomes within the limits, and whether none was left out."""
+        sums = LimitedSums(self.types, self.options, limits, self.steps)
+        joined = {i for one in self.components for i in one.type_indexes}
+        singles = [Component((u.index,), (), ()) for u in self.types if u.index not in joined]
+        for component in (*self.components, *singles):
+            sums.add(OutcomeSearch(component, self.types, self.options, self.steps).run())
+            if self.steps.left < 0:
+                return sums, False
+        return sums, sums.is_whole and all(o.is_whole for o in self.offers.sets)
+
+    def _plan_of(self, outcomes: Sequence[Outcome], skipped: Sequence[Promotion] = ()) -> Plan:
+        taken = _uses_of_taken([t for one in outcomes for t in one.taken], self.types)
+        savings = [dict(row) for row in self.options]
+        single = [
+            Use(self.offers.units[candidate].promotion, i, n, savings[i][candidate] * n)
+            for one in outcomes
+            for i, candidate, n in one.single
+        ]
+        return self._plan(taken, single, skipped)
+
+
+def reserves_of(count: int, offers: Sequence[UnitOffer]) -> tuple[list[int], list[int]]:
+    """Per type: the best saving of a unit, and a mask of the offers that reach it."""
+    best, ties = [0] * count, [0] * count
+    for place, offer in enumerate(offers):
+        for index, saving in offer.savings:
+            if saving > best[index]:
+                best[index], ties[index] = saving, 1 << place
+            elif saving == best[index]:
+                ties[index] |= 1 << place
+    return best, ties
+
+
+def _uses_of_taken(taken: Sequence[Taken], types: Sequence[UnitType]) -> list[Use]:
+    return [
+        Use(one.promotion, index, units, amount)
+        for one in taken
+        for index, units, amount in savings_by_type(one, types)
+    ]
