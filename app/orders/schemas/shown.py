@@ -155,7 +155,7 @@ class QuoteShown(Shown):
         bound_amount=9_900,
         runner_up_amount=None,
         rounding="half_up_per_unit",
-        allocation="largest_remainder_ties_to_earlier",
+        allocation="largest_remainder_ties_to_dearer",
     )
 
     quote_id: str

@@ -15,7 +15,7 @@ Origin = Literal["goods", "add_on"]
 NudgeCode = Literal["needs_amount", "needs_units", "next_tier"]
 
 ROUNDING = "half_up_per_unit"
-ALLOCATION = "largest_remainder_ties_to_earlier"
+ALLOCATION = "largest_remainder_ties_to_dearer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,8 @@ class Quote:
     """The price of a basket, explained.
 
     `bound_amount` is a total that no combination can go under: equal to `total_amount` when the
-    quote is proven. `runner_up_amount` is the least total without one of the promotions applied
-    here, None when none was or when the operator's order decides.
+    quote is proven. `runner_up_amount` is the least total found when one of the promotions applied
+    here is left out, None when none was or when the operator's order decides.
     """
 
     currency: str

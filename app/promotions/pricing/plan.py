@@ -103,12 +103,12 @@ class Plan:
 
 
 def rests_of(types: Sequence[UnitType], uses: Sequence[Use]) -> tuple[Rest, ...]:
-    """The units after the item layer in order of their lines, like ones together."""
+    """The units after the item layer in canonical order, like ones together."""
     by_type: dict[int, list[Use]] = {}
     for use in uses:
         by_type.setdefault(use.type_index, []).append(use)
     rests: list[Rest] = []
-    for unit in sorted(types, key=lambda unit: unit.position):
+    for unit in types:
         left = unit.quantity
         for use in by_type.get(unit.index, ()):
             left -= use.units

@@ -7,6 +7,7 @@ best it can take by itself, and one that may not meet an earlier one that took s
 from collections.abc import Sequence
 from dataclasses import replace
 
+from app.promotions.pricing.amount_off import AmountOffLine
 from app.promotions.pricing.conflicts import denied
 from app.promotions.pricing.item_search import FreeOffer, SetOffer, Steps
 from app.promotions.pricing.later_layers import LaterOffers, work_out
@@ -45,6 +46,10 @@ def _uses(question: Question, offer: Offer, uses: Sequence[Use], facts: Facts) -
         return []
     left = _left(question.types, uses)
     touched = [left[index] for index in _touched(offer) if left[index].quantity]
+    if isinstance(offer.promotion, AmountOffLine):
+        # It takes lines whole, so one that somebody has been at is not for it.
+        whole = question.types
+        touched = [unit for unit in touched if unit.quantity == whole[unit.index].quantity]
     again = offer_of(offer.promotion, touched, replace(facts, types=left))
     return list(Table(left, Offers.of([again]), question.frame, Steps(STEPS_MAX)).best().uses)
 

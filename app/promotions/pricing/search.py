@@ -14,6 +14,8 @@ from app.promotions.pricing.worlds import worlds
 STEPS_MAX = 4_000
 # The runner-up most likely does without one of the promotions that matter least.
 RUNNERS_UP_LOOKED_AT = 6
+# So often a runner-up that turns out no worse takes the best one's place.
+ROUNDS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,24 @@ def best_plan(question: Question, offers: Offers, *, steps_max: int = STEPS_MAX)
     if is_simple:
         without = _best_without_one(best, question.types, offers)
         return replace(best, runner_up_saving_amount=without)
+    for _ in range(ROUNDS_MAX):
+        others = _without_one(best, question, offers, steps_max)
+        # A search that was cut off may do better without a promotion than with it, and one that
+        # was not may do as well with fewer or older ones.
+        better = min([best, *others], key=Plan.preference)
+        if better is best:
+            break
+        best = replace(better, bound_saving_amount=best.bound_saving_amount)
+        if not best.used:
+            return best
+    return replace(best, runner_up_saving_amount=max(plan.saving_amount for plan in others))
+
+
+def _without_one(best: Plan, question: Question, offers: Offers, steps_max: int) -> list[Plan]:
+    """The best found without one of the promotions used, for those that matter least."""
     # Where the best is not proven, the next best would tell little for its cost.
     count = RUNNERS_UP_LOOKED_AT if best.saving_amount == best.bound_saving_amount else 1
-    others = [
+    return [
         _best(
             question,
             offers.only([p for p in offers.promotions if p.id != left_out.id]),
@@ -43,7 +60,6 @@ def best_plan(question: Question, offers: Offers, *, steps_max: int = STEPS_MAX)
         )[0]
         for left_out in best.weakest(count)
     ]
-    return replace(best, runner_up_saving_amount=max(plan.saving_amount for plan in others))
 
 
 def _best(question: Question, offers: Offers, steps: Steps) -> tuple[Plan, bool]:

@@ -166,7 +166,8 @@ class Table:
 
     def _closer(self, plan: Plan) -> Iterator[Plan]:
         missed = self.bounds.missed_later(plan)
-        skips = list(self._skips()) if missed else [()]
+        # One order discount may cost another its room or its threshold, or one further on.
+        skips = list(self._skips()) if missed or len(self.later.orders) > 1 else [()]
         tried = [
             Limit(offer.covers, self.bounds.goods_of(offer) - threshold)
             for offer, threshold in missed[:MISSED_TRIED]

@@ -43,19 +43,31 @@ class Judge:
 
     def why_not(self, offer: Offer) -> Reason:
         """The reason that a buyer can do most about."""
-        reason = self.missing(offer) or self.denied_by(offer.promotion)
+        winners = tuple(id_ for id_, _ in self.winners)
+        if self.is_exclusive:
+            return Reason(self._lost, (("promotion_ids", winners),))
+        reason = self.missing(offer) or self.denied_by(offer.promotion) or self._not_asked(offer)
         if reason is not None:
             return reason
+        wanted = _wanted(offer)
+        if not offer.promotion.exclusive:
+            winners = tuple(id_ for id_, types in self.winners if types & wanted)
+        if not wanted or not winners or self._rounds_to_nothing(offer):
+            return _NO_SAVING
+        return Reason(self._lost, (("promotion_ids", winners),))
+
+    def _not_asked(self, offer: Offer) -> Reason | None:
         if isinstance(offer, AddOnOffer) and not offer.chosen:
             return Reason("not_chosen")
         if isinstance(offer, ShippingOffer) and not self._shipping_left():
             return Reason("no_shipping_to_pay")
-        wanted = _wanted(offer)
-        everything = self.is_exclusive or offer.promotion.exclusive
-        better = [id_ for id_, types in self.winners if everything or types & wanted]
-        if not wanted or not better:
-            return _NO_SAVING
-        return Reason(self._lost, (("promotion_ids", tuple(better)),))
+        return None
+
+    def _rounds_to_nothing(self, offer: Offer) -> bool:
+        if not isinstance(offer, OrderOffer):
+            return False
+        whole = self._undiscounted(offer)
+        return not offer.takes(offer.rate(whole), whole)
 
     def _shipping_left(self) -> int:
         taken = sum(off for _, off in self.plan.shipping_parts)
@@ -97,8 +109,16 @@ class Judge:
         lacks = lowest_of(offer) - self.subtotal(offer)
         return Reason("needs_amount", (("missing_amount", lacks),)) if lacks > 0 else None
 
+    def _undiscounted(self, offer: OrderOffer | AddOnOffer | ShippingOffer | GiftOffer) -> int:
+        return sum(u.price_amount * u.quantity for u in self.types if offer.covers[u.index])
+
     def subtotal(self, offer: OrderOffer | AddOnOffer | ShippingOffer | GiftOffer) -> int:
-        """What the layer before the offer's left of the goods that count for it."""
+        """What the layer before the offer's left of the goods that count for it.
+
+        An exclusive one that is not used would find them undiscounted.
+        """
+        if offer.promotion.exclusive and offer.promotion not in self.used:
+            return self._undiscounted(offer)
         if not isinstance(offer, OrderOffer):
             rows = zip(self._final, offer.covers, strict=True)
             return sum([left for left, covered in rows if covered])

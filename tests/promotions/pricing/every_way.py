@@ -152,7 +152,9 @@ def least_total(basket: Basket, promotions: Iterable[Promotion], terms: Terms) -
     usable = [
         one
         for one in promotions
-        if is_open(one, basket) and (not one.needs_coupon or one.id in coupons)
+        if is_open(one, basket)
+        and (not one.needs_coupon or one.id in coupons)
+        and any(accepts(one.match, line) for line in basket.lines)
     ]
     units = units_of(basket)
     best = None

@@ -36,7 +36,7 @@ def test_two_at_5000_with_20_percent_off_cost_8000() -> None:
     assert answer.runner_up_amount == 10_600
     assert answer.currency == "CNY"
     assert answer.rounding == "half_up_per_unit"
-    assert answer.allocation == "largest_remainder_ties_to_earlier"
+    assert answer.allocation == "largest_remainder_ties_to_dearer"
 
 
 def test_list_solo_and_group_price_of_one_variant() -> None:

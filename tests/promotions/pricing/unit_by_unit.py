@@ -35,7 +35,8 @@ ITEM = (PercentOff, AmountOffUnit, AmountOffLine, Bundle, BuyNGetM)
 
 def units_of(basket: Basket) -> list[Unit]:
     found: list[Unit] = []
-    for line in basket.lines:
+    # Ties go to the dearer unit, then to the smaller variant id: no order of lines can matter.
+    for line in sorted(basket.lines, key=lambda one: (-start_amount(basket, one), one.variant_id)):
         price = start_amount(basket, line)
         room = max(price - line.floor_amount, 0)
         found += [Unit(0, line, price, room)] * line.quantity
