@@ -1,7 +1,9 @@
 """Languages at the edge: the code speaks in codes, people read Chinese or English."""
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
+from babel.numbers import format_currency, get_currency_precision
 from fastapi import Depends, Request
 
 Language = Literal["zh-CN", "en"]
@@ -27,6 +29,15 @@ def language_of(accept_language: str | None) -> Language:
         if language and weight > best[0]:
             best = (weight, language)
     return best[1]
+
+
+_LOCALES: dict[Language, str] = {"zh-CN": "zh_Hans_CN", "en": "en"}
+
+
+def money_text(amount: int, currency: str, language: Language) -> str:
+    """An amount in minor units as people write it: 300 in CNY is ¥3.00."""
+    value = Decimal(amount).scaleb(-get_currency_precision(currency))
+    return format_currency(value, currency, locale=_LOCALES[language])
 
 
 async def _wanted(request: Request) -> Language:
