@@ -123,23 +123,22 @@ async def test_a_standing_names_roles_and_audiences_of_the_shop_by_one_statement
 ) -> None:
     shop, other = await stand.shop(), await stand.shop("lake")
     member = await fellow(stand, shop.id)
-    here, there = [
-        await stand.database.transact(
-            lambda db, at=at: communities.create_audience(db, at, "常客", now=stand.now)
-        )
-        for at in (shop.id, other.id)
-    ]
 
-    async def belong(db: Any) -> None:
+    async def belong(db: Any) -> UUID:
+        here, there = [
+            await communities.create_audience(db, at, "常客", now=stand.now)
+            for at in (shop.id, other.id)
+        ]
         await communities.count_paid_order(db, other.id, member)
         for shop_id, audience in ((shop.id, here), (other.id, there)):
             await communities.add_to_audience(db, shop_id, audience.id, [member], now=stand.now)
+        return here.id
 
-    await stand.database.transact(belong)
+    here = await stand.database.transact(belong)
     with statements(stand.database) as seen:
         async with stand.database.reading() as db:
             standing = await communities.membership(db, member, shop.id)
     assert len(seen) == 1, seen
-    assert standing.audience_ids == {here.id}
+    assert standing.audience_ids == {here}
     [community_id] = standing.community_ids
     assert standing.roles == {community_id: CommunityRole.MEMBER}
