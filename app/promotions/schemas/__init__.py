@@ -8,6 +8,11 @@ from app.promotions.schemas.promotions import (
     PromotionShown,
     PromotionsStopped,
 )
+from app.promotions.schemas.templates import (
+    PromotionTemplate,
+    PromotionTemplateList,
+    TemplateField,
+)
 
 __all__ = [
     "ActivatePromotion",
@@ -15,5 +20,8 @@ __all__ = [
     "EditPromotion",
     "PromotionListed",
     "PromotionShown",
+    "PromotionTemplate",
+    "PromotionTemplateList",
     "PromotionsStopped",
+    "TemplateField",
 ]
