@@ -149,7 +149,7 @@ async def add_products(
 async def add_promotions(
     market: Market, category_ids: Sequence[UUID], product_ids: Sequence[UUID], count: int
 ) -> None:
-    """Active promotions: six of ten on a few products, three on a category or tag, one on all."""
+    """Live promotions: six of ten on a few products, three on a category or tag, one on all."""
 
     def match(n: int) -> Mapping[str, Sequence[str]]:
         if n % 10 < 6:
@@ -169,7 +169,7 @@ async def add_promotions(
                 name_en=f"Discount {n}",
                 rule={"kind": "percent_off", "off_bp": 300 + n * 11 % 2_500},
                 match=match(n),
-                new_buyers_only=n % 5 == 4,
+                conditions={"new_buyers_only": n % 5 == 4},
                 exclusive=n % 10 == 3,
             )
             made = await promotions.create(db, market.shop_id, wish, now=market.now)

@@ -131,3 +131,12 @@ class WrongProductStatus(Problem):
     code = "wrong_product_status"
     title = "The product's status does not allow this"
     title_zh = "商品当前状态不允许该操作"
+
+
+class BrandNotFound(Problem):
+    """The named brand is none of the shop's living ones."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "brand_not_found"
+    title = "The shop has no such partner brand"
+    title_zh = "店铺中没有该合作品牌"

@@ -7,7 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.core.sql import enum_column
+from app.core.money import BASIS_POINTS
+from app.core.sql import Json, enum_column
 
 
 class ShopStatus(StrEnum):
@@ -15,6 +16,13 @@ class ShopStatus(StrEnum):
 
     OPEN = "open"
     PAUSED = "paused"
+
+
+class PromotionPolicy(StrEnum):
+    """What of all promotions that could apply does: the buyer's cheapest, or the first by order."""
+
+    BEST_FOR_BUYER = "best_for_buyer"
+    PRIORITY = "priority"
 
 
 class ProductKind(StrEnum):
@@ -33,12 +41,17 @@ class ProductStatus(StrEnum):
 
 
 class Shop(SQLModel, table=True):
-    """A tenant: one currency, one time zone for its business days."""
+    """A tenant: one currency, one time zone for its business days.
+
+    Its promotions keep to a policy and together take off at most `discount_cap_bp` of the goods;
+    `promotion_denials` are pairs of them that never meet, as `{"one": …, "other": …}`.
+    """
 
     __tablename__ = "shops"
     __table_args__ = (
         sa.UniqueConstraint("slug"),
         sa.CheckConstraint("shipping_flat_amount >= 0", "shipping_flat_amount"),
+        sa.CheckConstraint("discount_cap_bp BETWEEN 0 AND 10000", "discount_cap_bp"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -49,6 +62,13 @@ class Shop(SQLModel, table=True):
     status: ShopStatus = Field(sa_type=enum_column(ShopStatus))
     shipping_flat_amount: int = Field(default=0, sa_type=sa.BigInteger)
     allow_free_orders: bool = False
+    promotion_policy: PromotionPolicy = Field(
+        default=PromotionPolicy.BEST_FOR_BUYER, sa_type=enum_column(PromotionPolicy)
+    )
+    discount_cap_bp: int = BASIS_POINTS
+    promotion_denials: list[dict[str, dict[str, str | None]]] = Field(
+        default_factory=list, sa_type=Json
+    )
     version: int = 1
     created_at: datetime
 
@@ -65,6 +85,27 @@ class Category(SQLModel, table=True):
     name: str = Field(max_length=120)
     trust_domain: str | None = Field(default=None, max_length=64)
     position: int = 0
+    archived_at: datetime | None = None
+
+
+class Brand(SQLModel, table=True):
+    """A partner whose goods the shop sells; `share_bp` of what they bring is the partner's.
+
+    Products keep an archived brand until they are edited: its share goes on being owed.
+    """
+
+    __tablename__ = "brands"
+    __table_args__ = (
+        sa.Index("ix_brands_shop_id_id", "shop_id", "id"),
+        sa.CheckConstraint("share_bp BETWEEN 0 AND 10000", "share_bp"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    shop_id: UUID = Field(foreign_key="shops.id")
+    name: str = Field(max_length=120)
+    account: str = Field(max_length=120)
+    share_bp: int
+    created_at: datetime
     archived_at: datetime | None = None
 
 
@@ -94,6 +135,7 @@ class Product(SQLModel, table=True):
     kind: ProductKind = Field(sa_type=enum_column(ProductKind))
     status: ProductStatus = Field(sa_type=enum_column(ProductStatus))
     is_private: bool = False
+    brand_id: UUID | None = Field(default=None, foreign_key="brands.id")
     lowest_amount: int | None = Field(default=None, sa_type=sa.BigInteger)
     version: int = 1
     created_at: datetime

@@ -1,13 +1,14 @@
 """Pure decisions of the catalogue, and the goods of a basket as the features above read them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from app.catalog.errors import CategoryCycle, CategoryTooDeep, PriceBelowFloor, WrongProductStatus
-from app.catalog.models import ProductKind, ProductStatus, ShopStatus
+from app.catalog.models import ProductKind, ProductStatus, PromotionPolicy, ShopStatus
+from app.core.money import BASIS_POINTS
 
 CATEGORY_LEVELS_MAX = 4
 SHOWN_QUANTITY_MAX = 99
@@ -37,11 +38,17 @@ class ShopTerms:
     time_zone: str
     shipping_flat_amount: int
     allow_free_orders: bool
+    promotion_policy: PromotionPolicy = PromotionPolicy.BEST_FOR_BUYER
+    discount_cap_bp: int = BASIS_POINTS
+    promotion_denials: Sequence[Mapping[str, Mapping[str, str | None]]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """One variant for sale; `quantity` sums what is wanted of it over all lines."""
+    """One variant for sale; `quantity` sums what is wanted of it over all lines.
+
+    Goods of a partner brand name it and its share of what they bring.
+    """
 
     variant_id: UUID
     product_id: UUID
@@ -58,6 +65,8 @@ class Goods:
     floor_amount: int
     available: int
     quantity: int
+    brand_id: UUID | None = None
+    brand_share_bp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,15 @@ class NewCategory:
 
 
 @dataclass(frozen=True, slots=True)
+class NewBrand:
+    """A partner brand to be added to a shop."""
+
+    name: str
+    account: str
+    share_bp: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewProduct:
     """A product to be drafted; it goes on sale by being published."""
 
@@ -100,6 +118,7 @@ class NewProduct:
     category_id: UUID | None = None
     is_private: bool = False
     tags: frozenset[str] = frozenset()
+    brand_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +145,7 @@ class ProductCard:
     kind: ProductKind
     status: ProductStatus
     is_private: bool
+    brand_id: UUID | None
     currency: str
     lowest_amount: int | None
     version: int
@@ -151,6 +171,28 @@ class VariantCard:
     archived_at: datetime | None
     created_at: datetime
     available: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodsAsked:
+    """Some of a shop's goods: every field that is not empty must hold; categories hold all below.
+
+    What a match forbids is not asked here: whoever asks leaves it out of the answer.
+    """
+
+    product_ids: frozenset[UUID] = frozenset()
+    variant_ids: frozenset[UUID] = frozenset()
+    category_ids: frozenset[UUID] = frozenset()
+    tags_any: frozenset[str] = frozenset()
+    tags_all: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Stocked:
+    """A living variant of a product that is drafted or on sale, as its shop's operators see it."""
+
+    goods: Goods
+    is_on_sale: bool
 
 
 class ProductSort(StrEnum):

@@ -40,3 +40,15 @@ class CapacityBelowMembers(Problem):
     code = "capacity_below_members"
     title = "The community has more members than that"
     title_zh = "社群人数已超过该上限"
+
+
+class MemberNotVisible(Problem):
+    """Some are neither in a community of the shop nor buyers of it; `member_ids` says who.
+
+    Unknown ones are said alike: a shop cannot ask who else is a member of the platform.
+    """
+
+    status = HTTPStatus.NOT_FOUND
+    code = "member_not_visible"
+    title = "A member is neither in the shop's communities nor a buyer of it"
+    title_zh = "部分成员既不在本店社群中，也未在本店下过单"

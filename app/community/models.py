@@ -118,3 +118,25 @@ class Buyer(SQLModel, table=True):
     shop_id: UUID = Field(primary_key=True, foreign_key="shops.id")
     member_id: UUID = Field(primary_key=True, foreign_key="members.id")
     paid_orders: int = 0
+
+
+class Audience(SQLModel, table=True):
+    """Members named one by one, by the shop or a system of its own; promotions may ask for it."""
+
+    __tablename__ = "audiences"
+    __table_args__ = (sa.Index("ix_audiences_shop_id_id", "shop_id", "id"),)
+
+    id: UUID = Field(primary_key=True)
+    shop_id: UUID = Field(foreign_key="shops.id")
+    name: str = Field(max_length=120)
+    created_at: datetime
+
+
+class AudienceMember(SQLModel, table=True):
+    """That somebody belongs to a named audience."""
+
+    __tablename__ = "audience_members"
+    __table_args__ = (sa.Index("ix_audience_members_member_id", "member_id", "audience_id"),)
+
+    audience_id: UUID = Field(primary_key=True, foreign_key="audiences.id")
+    member_id: UUID = Field(primary_key=True, foreign_key="members.id")

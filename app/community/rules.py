@@ -1,6 +1,7 @@
 """Pure decisions of communities, and what the features above read of a member."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -10,11 +11,16 @@ from app.community.models import Access, Community, CommunityKind, CommunityRole
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What prices may depend on: all of it is declared by the member or counted."""
+    """What prices may depend on: declared by the member, given by the shop, or counted.
+
+    `roles` are those in the shop's communities; `audience_ids` its named audiences.
+    """
 
     paid_orders: int
     community_ids: frozenset[UUID]
     tags: frozenset[str]
+    roles: Mapping[UUID, str] = field(default_factory=dict)
+    audience_ids: frozenset[UUID] = frozenset()
 
 
 NOBODY = Standing(paid_orders=0, community_ids=frozenset(), tags=frozenset())
@@ -48,6 +54,17 @@ class MemberListed:
     role: CommunityRole
     joined_at: datetime
     nickname: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceView:
+    """A named audience of a shop and how many belong to it."""
+
+    id: UUID
+    shop_id: UUID
+    name: str
+    created_at: datetime
+    member_count: int
 
 
 def may_see(community: Community, role: CommunityRole | None) -> bool:

@@ -11,6 +11,7 @@ from app.core.http.schema import EachOnce, Line, Shown, Tag, Text, Wish
 
 TAGS_MAX = 50
 CAPACITY_MAX = 1_000_000
+ADDED_AT_ONCE_MAX = 500
 
 Capacity = Annotated[
     int, Field(strict=True, ge=1, le=CAPACITY_MAX, description="The most members it takes.")
@@ -96,3 +97,47 @@ class DeclareTags(Wish):
     model_config = _example(tags=["fruit", "running"])
 
     tags: Annotated[frozenset[Tag], Field(max_length=TAGS_MAX), EachOnce]
+
+
+class AudienceShown(Shown):
+    """A named audience as its shop's operators see it."""
+
+    model_config = _example(
+        id="0192f0c1-a5e8-7000-a000-000000000001",
+        shop_id="0192f0c1-a5e8-7000-a000-000000000002",
+        name="去年的杨梅客",
+        created_at="2026-06-18T04:00:00Z",
+        member_count=120,
+    )
+
+    id: UUID
+    shop_id: UUID
+    name: str
+    created_at: datetime
+    member_count: int
+
+
+class NameAudience(Wish):
+    """An audience to be named; members are added to it afterwards."""
+
+    model_config = _example(name="去年的杨梅客")
+
+    name: Line
+
+
+class AddAudienceMembers(Wish):
+    """Members to be put into an audience: of the shop's communities, or buyers of it."""
+
+    model_config = _example(member_ids=["0192f0c1-a5e8-7000-a000-000000000003"])
+
+    member_ids: Annotated[
+        frozenset[UUID], Field(min_length=1, max_length=ADDED_AT_ONCE_MAX), EachOnce
+    ]
+
+
+class AudienceMemberShown(Shown):
+    """Somebody who belongs to an audience."""
+
+    model_config = _example(member_id="0192f0c1-a5e8-7000-a000-000000000003")
+
+    member_id: UUID

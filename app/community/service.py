@@ -10,14 +10,22 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog.service import shop
-from app.community import repository
-from app.community.errors import CapacityBelowMembers, CommunityFull, NotAMember
+from app.community.errors import (
+    CapacityBelowMembers,
+    CommunityFull,
+    MemberNotVisible,
+    NotAMember,
+)
 from app.community.events import MemberJoined, MemberLeft
-from app.community.models import Community
+from app.community.models import Audience, Community
+from app.community.repository import audiences
+from app.community.repository import communities as repository
 from app.community.rules import (
+    AudienceView,
     CommunityView,
     MemberListed,
     NewCommunity,
@@ -266,3 +274,84 @@ async def declare_tags(
             change=({"tags": len(before)}, {"tags": len(wanted)}),
         )
     return wanted
+
+
+async def unknown_groups(db: AsyncSession, shop_id: UUID, ids: Sequence[UUID]) -> tuple[UUID, ...]:
+    """Those of the ids that are neither communities nor audiences of the shop, by one statement."""
+    return await audiences.unknown(db, shop_id, ids) if ids else ()
+
+
+async def audience(db: AsyncSession, shop_id: UUID, audience_id: UUID) -> AudienceView:
+    """A named audience of this shop; `NotFound` for another shop's."""
+    found = await audiences.view(db, shop_id, audience_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def create_audience(
+    db: AsyncSession, shop_id: UUID, name: str, *, now: datetime
+) -> AudienceView:
+    """Name an audience of a shop; it is empty at first."""
+    await shop(db, shop_id)
+    made = Audience(id=new_id(), shop_id=shop_id, name=name, created_at=now)
+    await audiences.add(db, made)
+    subject = ("audience", made.id)
+    await note(
+        db, "audience.created", subject, at=now, shop_id=shop_id, change=(None, {"name": name})
+    )
+    return AudienceView(**made.model_dump(), member_count=0)
+
+
+async def list_audiences(db: AsyncSession, shop_id: UUID, paging: Paging) -> Slice[AudienceView]:
+    """The named audiences of a shop, the youngest first."""
+    return await audiences.list_audiences(db, shop_id, paging)
+
+
+async def audience_members(
+    db: AsyncSession, shop_id: UUID, audience_id: UUID, paging: Paging
+) -> Slice[sa.RowMapping]:
+    """Who belongs to an audience of the shop."""
+    await audience(db, shop_id, audience_id)
+    return await audiences.list_members(db, audience_id, paging)
+
+
+async def add_to_audience(
+    db: AsyncSession,
+    shop_id: UUID,
+    audience_id: UUID,
+    member_ids: Sequence[UUID],
+    *,
+    now: datetime,
+) -> AudienceView:
+    """Put members into an audience; whoever is in it already stays in, and is not counted twice.
+
+    `MemberNotVisible` where one of them never joined a community of the shop nor bought in it;
+    then nobody is put in. The log says how many came, never who.
+    """
+    await audience(db, shop_id, audience_id)
+    visible = await audiences.visible(db, shop_id, member_ids)
+    unseen = [str(each) for each in member_ids if each not in visible]
+    if unseen:
+        raise MemberNotVisible(member_ids=unseen)
+    added = await audiences.add_members(db, audience_id, member_ids)
+    if added:
+        await _note_members(db, shop_id, audience_id, {"added": added}, now)
+    return await audience(db, shop_id, audience_id)
+
+
+async def remove_from_audience(
+    db: AsyncSession, shop_id: UUID, audience_id: UUID, member_id: UUID, *, now: datetime
+) -> None:
+    """Take a member out of an audience; `NotFound` for one who is not in it."""
+    await audience(db, shop_id, audience_id)
+    if not await audiences.remove_member(db, audience_id, member_id):
+        raise NotFound
+    await _note_members(db, shop_id, audience_id, {"removed": 1}, now)
+
+
+async def _note_members(
+    db: AsyncSession, shop_id: UUID, audience_id: UUID, told: dict[str, Any], now: datetime
+) -> None:
+    subject = ("audience", audience_id)
+    await note(db, "audience.members", subject, at=now, shop_id=shop_id, change=(None, told))

@@ -19,20 +19,26 @@ class PromotionKind(StrEnum):
     BUY_N_GET_M = "buy_n_get_m"
     BUNDLE = "bundle"
     SPEND_THRESHOLD = "spend_threshold"
+    ADD_ON = "add_on"
+    GIFT = "gift"
+    FREE_SHIPPING = "free_shipping"
+    SHIPPING_OFF = "shipping_off"
 
 
 class PromotionStatus(StrEnum):
     """What the operator decided; whether its window is open is the clock's affair."""
 
     DRAFT = "draft"
-    ACTIVE = "active"
-    STOPPED = "stopped"
+    LIVE = "live"
+    PAUSED = "paused"
+    ENDED = "ended"
 
 
 class Promotion(SQLModel, table=True):
     """One offer of a shop: the rule of its kind, the goods it touches, and who may use it when.
 
-    `rule` and `match` hold only what was validated on the way in, sets as sorted lists.
+    `rule`, `match`, `conditions` and `limits` hold only what was validated on the way in, sets as
+    sorted lists; `match` and `conditions` without what they do not ask for.
     """
 
     __tablename__ = "promotions"
@@ -52,9 +58,11 @@ class Promotion(SQLModel, table=True):
     match: dict[str, list[str]] = Field(sa_type=Json)
     starts_at: datetime | None = None
     ends_at: datetime | None = None
-    new_buyers_only: bool = False
-    community_ids: list[str] = Field(sa_type=Json)
-    member_tags_any: list[str] = Field(sa_type=Json)
+    conditions: dict[str, Any] = Field(sa_type=Json)
+    limits: dict[str, int | None] = Field(sa_type=Json)
+    needs_coupon: bool = False
     exclusive: bool = False
+    stacking_group: str | None = Field(default=None, max_length=64)
+    priority: int = 0
     version: int = 1
     created_at: datetime

@@ -106,10 +106,14 @@ async def test_a_standing_holds_only_what_concerns_the_shop(stand: Stand) -> Non
     assert await standing(stand, member, shop.id) == Standing(
         paid_orders=2,
         community_ids=frozenset({first.id, second.id}),
+        roles={first.id: "member", second.id: "member"},
         tags=frozenset({"fruit", "跑步"}),
     )
     assert await standing(stand, fellow, shop.id) == Standing(
-        paid_orders=0, community_ids=frozenset({first.id}), tags=frozenset({"tea"})
+        paid_orders=0,
+        community_ids=frozenset({first.id}),
+        roles={first.id: "member"},
+        tags=frozenset({"tea"}),
     )
 
 

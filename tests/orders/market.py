@@ -138,7 +138,7 @@ class Market(Stand):
         return found
 
     async def percent_off(self, off_bp: int, **more: Any) -> UUID:
-        """An active promotion of the shop."""
+        """A live promotion of the shop."""
         wish = PromotionWish(
             name_zh="打折", name_en="off", **{"rule": _rule(off_bp), "match": {}, **more}
         )

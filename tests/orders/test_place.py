@@ -58,7 +58,7 @@ async def test_later_edits_change_nothing_about_an_order(market: Market) -> None
     assert (await owner.patch(variants, changes, 1)).status_code == 200
     await market.open_shipping(5_000)
     await market.database.transact(
-        lambda db: promotions.stop(db, market.shop_id, promotion_id, now=market.now)
+        lambda db: promotions.end(db, market.shop_id, promotion_id, now=market.now)
     )
     assert await market.order(ann, order) == order
     paid_order = (await market.pay(ann, order))["order"]

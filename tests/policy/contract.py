@@ -21,6 +21,8 @@ NAMES = {
     "open": "campaign_id",
     "join": "group_id",
     "owner_operator_id": "operator_id",
+    "brand_id": "brand_id",
+    "member_ids": "member_id",
 }
 UNIQUE = {"sku", "slug", "reference", "email"}
 

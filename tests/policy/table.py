@@ -146,6 +146,7 @@ SHOP = SHOPS + "/{shop_id}"
 PRODUCT, VARIANT = SHOP + "/products/{product_id}", SHOP + "/variants/{variant_id}"
 COMMUNITY, CATEGORY = SHOP + "/communities/{community_id}", SHOP + "/categories/{category_id}"
 PROMOTION, CAMPAIGN = SHOP + "/promotions/{promotion_id}", SHOP + "/campaigns/{campaign_id}"
+BRAND, AUDIENCE = SHOP + "/brands/{brand_id}", SHOP + "/audiences/{audience_id}"
 ORDER = SHOP + "/orders/{order_id}"
 
 POLICY: Mapping[tuple[str, str], Rule] = {
@@ -204,6 +205,10 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("GET", VARIANT + "/stock"): _of_shop("catalog.read"),
     ("POST", VARIANT + "/stock-adjustments"): _of_shop("stock.write"),
     ("GET", VARIANT + "/stock-adjustments"): _of_shop("catalog.read"),
+    ("POST", SHOP + "/brands"): _of_shop("catalog.write"),
+    ("GET", SHOP + "/brands"): _of_shop("catalog.read"),
+    ("PATCH", BRAND): _of_shop("catalog.write"),
+    ("POST", BRAND + "/archive"): _of_shop("catalog.write"),
     # Communities.
     ("GET", "/v1/shops/{shop_id}/communities"): PUBLIC,
     ("GET", "/v1/communities/{community_id}"): PUBLIC,
@@ -218,14 +223,23 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("PATCH", COMMUNITY): _of_shop("community.write"),
     ("POST", COMMUNITY + "/archive"): _of_shop("community.write"),
     ("GET", COMMUNITY + "/members"): _of_shop("community.read"),
+    ("POST", SHOP + "/audiences"): _of_shop("community.write"),
+    ("GET", SHOP + "/audiences"): _of_shop("community.read"),
+    ("GET", AUDIENCE + "/members"): _of_shop("community.read"),
+    ("POST", AUDIENCE + "/members"): _of_shop("community.write"),
+    ("DELETE", AUDIENCE + "/members/{member_id}"): _of_shop("community.write"),
     # Promotions and group buys.
     ("POST", SHOP + "/promotions"): _of_shop("promotions.write"),
     ("GET", SHOP + "/promotions"): _of_shop("promotions.read"),
     ("GET", PROMOTION): _of_shop("promotions.read"),
     ("PATCH", PROMOTION): _of_shop("promotions.write"),
     ("POST", PROMOTION + "/activate"): _of_shop("promotions.write"),
-    ("POST", PROMOTION + "/stop"): _of_shop("promotions.write"),
+    ("POST", PROMOTION + "/pause"): _of_shop("promotions.write"),
+    ("POST", PROMOTION + "/resume"): _of_shop("promotions.write"),
+    ("POST", PROMOTION + "/end"): _of_shop("promotions.write"),
     ("POST", PROMOTION + "/copy"): _of_shop("promotions.write"),
+    ("POST", SHOP + "/promotions/stop-all"): _of_shop("promotions.write"),
+    ("GET", "/v1/operator/promotion-templates"): OPERATOR,
     ("GET", "/v1/groups/{group_id}"): PUBLIC,
     ("GET", "/v1/campaigns/{campaign_id}"): PUBLIC,
     ("GET", "/v1/campaigns/{campaign_id}/groups"): PUBLIC,

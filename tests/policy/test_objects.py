@@ -91,6 +91,8 @@ def foreign_bodies(world: World, named: Ids) -> list[tuple[str, str, dict[str, A
         "prices": [{"variant_id": str(own["variant_id"]), "group_amount": 9_000}],
     }
     price = {"variant_id": ids["variant_id"], "group_amount": 9_000}
+    group = {"conditions": {"community_ids": [ids["community_id"]]}}
+    members = {"member_ids": [ids["member_id"]]}
     product = f"{shop}/products/{own['product_id']}"
     category = f"{shop}/categories/{own['category_id']}"
     drafted = f"{shop}/promotions/{own['promotion_id']}"
@@ -99,8 +101,12 @@ def foreign_bodies(world: World, named: Ids) -> list[tuple[str, str, dict[str, A
         ("PATCH", product, {"category_id": ids["category_id"]}),
         ("POST", f"{shop}/categories", {"name": "梅", "parent_id": ids["category_id"]}),
         ("PATCH", category, {"parent_id": ids["category_id"]}),
-        ("POST", f"{shop}/promotions", {**PROMOTION, "community_ids": [ids["community_id"]]}),
-        ("PATCH", drafted, {"community_ids": [ids["community_id"]]}),
+        ("POST", f"{shop}/promotions", {**PROMOTION, **group}),
+        ("PATCH", drafted, group),
+        ("PATCH", drafted, {"conditions": {"audience_ids": [ids["audience_id"]]}}),
+        ("PATCH", drafted, {"match": {"variant_ids": [ids["variant_id"]]}}),
+        ("PATCH", product, {"brand_id": ids["brand_id"]}),
+        ("POST", f"{shop}/audiences/{own['audience_id']}/members", members),
         ("POST", f"{shop}/campaigns", {**campaign, "product_id": ids["product_id"]}),
         ("POST", f"{shop}/campaigns", {**campaign, "prices": [price]}),
     ]
@@ -127,14 +133,13 @@ async def test_bodies_cannot_name_another_shops_objects(world: World) -> None:
 
 
 async def test_a_promotion_touches_no_other_shops_goods(world: World) -> None:
-    """What it names is not looked up at save; at the till it is worth nothing elsewhere."""
+    """Everything there is in a shop is that shop's; at the till it is worth nothing elsewhere."""
     hill, buyer = world.hill, world.caller(Who.BUYER)
     lines = [{"variant_id": str(hill.variant_id), "quantity": 1}]
     basket = {"shop_id": str(hill.shop_id), "lines": lines}
     before = (await buyer.post("/v1/quotes", basket)).json()
     url = f"/v1/operator/shops/{world.other.shop_id}/promotions"
-    match = {"product_ids": [str(hill.product_id)], "variant_ids": [str(hill.variant_id)]}
-    made = await world.other.owner.post(url, {**PROMOTION, "match": match})
+    made = await world.other.owner.post(url, PROMOTION)
     assert made.status_code == 201, made.text
     live = await world.other.owner.post(f"{url}/{made.json()['id']}/activate")
     assert live.status_code == 200, live.text
@@ -203,6 +208,9 @@ async def more_of_everything(world: World) -> None:
             "campaign_id",
             "operator_id",
             "key_id",
+            "brand_id",
+            "audience_id",
+            "member_id",
         ):
             for _ in range(2):
                 await yard.make(parameter)

@@ -18,6 +18,7 @@ from tests.policy.table import (
     ORDER,
     POLICY,
     PRODUCT,
+    PROMOTION,
     SHOP,
     Kind,
     Who,
@@ -76,6 +77,8 @@ MAKERS: dict[tuple[str, str], Callable[[Yard], Awaitable[UUID]]] = {
     ("POST", "/v1/orders/{order_id}/receive"): Yard.make_shipped,
     ("POST", PRODUCT + "/publish"): Yard.make_draft,
     ("POST", CAMPAIGN + "/stop"): lambda yard: yard.campaign(size=3),
+    ("POST", PROMOTION + "/pause"): Yard.make_live,
+    ("POST", PROMOTION + "/resume"): Yard.make_paused,
 }
 
 

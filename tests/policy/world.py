@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
 from app.catalog import service as catalog
-from app.catalog.rules import NewCategory
+from app.catalog.rules import NewBrand, NewCategory
 from app.community import service as community
 from app.community.rules import NewCommunity
 from app.core.db import Database
@@ -61,6 +61,7 @@ class Yard(Market):
             variant = await catalog.variant_of_shop(db, self.shop_id, self.variant_id)
         self.product_id = variant.product_id
         self.campaign_id = await self.campaign(size=3)
+        self.audience_id = await self.make_audience_id()
         self.buyer_ = buyer
         self.owner = await self.as_operator(await self.operator(self.shop_id))
         return self
@@ -132,6 +133,33 @@ class Yard(Market):
         )
         return made.id
 
+    async def make_brand_id(self) -> UUID:
+        wanted = NewBrand("晨露纸品", "brand-0001", 7_000)
+        made = await self.database.transact(
+            lambda db: catalog.create_brand(db, self.shop_id, wanted, now=self.now)
+        )
+        return made.id
+
+    async def make_audience_id(self) -> UUID:
+        """An empty one."""
+        made = await self.database.transact(
+            lambda db: community.create_audience(db, self.shop_id, "常客", now=self.now)
+        )
+        return made.id
+
+    async def make_member_id(self) -> UUID:
+        """A buyer of the shop who is in the newest audience of it."""
+        member = await self.member()
+
+        async def belong(db: AsyncSession) -> None:
+            await community.count_paid_order(db, self.shop_id, member)
+            await community.add_to_audience(
+                db, self.shop_id, self.audience_id, [member], now=self.now
+            )
+
+        await self.database.transact(belong)
+        return member
+
     async def make_promotion_id(self) -> UUID:
         rule = {"kind": "percent_off", "off_bp": 100}
         wanted = PromotionWish(name_zh="九九折", name_en="1% off", rule=rule, match={})
@@ -139,6 +167,21 @@ class Yard(Market):
             lambda db: promotions.create(db, self.shop_id, wanted, now=self.now)
         )
         promotion_id: UUID = made["id"]
+        return promotion_id
+
+    async def make_live(self) -> UUID:
+        """A promotion that is on."""
+        promotion_id = await self.make_promotion_id()
+        await self.database.transact(
+            lambda db: promotions.activate(db, self.shop_id, promotion_id, now=self.now)
+        )
+        return promotion_id
+
+    async def make_paused(self) -> UUID:
+        promotion_id = await self.make_live()
+        await self.database.transact(
+            lambda db: promotions.pause(db, self.shop_id, promotion_id, now=self.now)
+        )
         return promotion_id
 
     async def make_campaign_id(self) -> UUID:
@@ -222,6 +265,9 @@ PARAMETERS = (
     "variant_id",
     "category_id",
     "community_id",
+    "brand_id",
+    "audience_id",
+    "member_id",
     "promotion_id",
     "campaign_id",
     "group_id",
@@ -288,7 +334,7 @@ class World:
         ids = {name: await yard.make(name) for name in PARAMETERS}
         # These belong together, and members see them.
         ids["product_id"], ids["variant_id"] = yard.product_id, yard.variant_id
-        ids["campaign_id"] = yard.campaign_id
+        ids["campaign_id"], ids["audience_id"] = yard.campaign_id, yard.audience_id
         ids["order_id"] = await yard.make_placed()
         ids["session_id"] = await yard.session_of(self.people[Who.FOREIGN_OWNER])
         return ids

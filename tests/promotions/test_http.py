@@ -21,6 +21,21 @@ BODY: dict[str, Any] = {
     "ends_at": "2026-06-25T08:00:00+08:00",
 }
 
+NOTHING_ASKED: dict[str, Any] = {
+    "hours": [],
+    "new_buyers_only": False,
+    "nth_order": None,
+    "community_ids": [],
+    "roles": [],
+    "member_tags_any": [],
+    "member_tags_all": [],
+    "member_tags_none": [],
+    "audience_ids": [],
+    "channels": [],
+    "minimum": None,
+    "units_min": None,
+}
+
 
 def path(shop_id: UUID, *rest: object) -> str:
     return "/".join((f"/v1/operator/shops/{shop_id}/promotions", *map(str, rest)))
@@ -33,7 +48,7 @@ async def created(caller: Caller, shop_id: UUID, **more: Any) -> dict[str, Any]:
     return shown
 
 
-async def test_a_promotion_is_drafted_shown_edited_activated_stopped_and_copied(
+async def test_a_promotion_is_drafted_shown_edited_run_ended_and_copied(
     stand: Stand,
 ) -> None:
     shop = await stand.shop()
@@ -52,12 +67,15 @@ async def test_a_promotion_is_drafted_shown_edited_activated_stopped_and_copied(
         "match": {**{name: [] for name in shown["match"]}, "tags_any": ["fruit"]},
         "starts_at": "2026-06-18T00:00:00Z",
         "ends_at": "2026-06-25T00:00:00Z",
-        "new_buyers_only": False,
-        "community_ids": [],
-        "member_tags_any": [],
+        "conditions": NOTHING_ASKED,
+        "limits": {"uses_max": None, "member_uses_max": None, "budget_amount": None},
+        "needs_coupon": False,
         "exclusive": False,
+        "stacking_group": None,
+        "priority": 0,
         "version": 1,
         "created_at": "2026-06-18T04:00:00Z",
+        "warnings": [{"code": "no_goods", "params": {}}],
     }
     one = path(shop.id, shown["id"])
     assert (await owner.get(one)).json() == shown
@@ -65,9 +83,11 @@ async def test_a_promotion_is_drafted_shown_edited_activated_stopped_and_copied(
     edited = await owner.patch(one, {"ends_at": None, "exclusive": True}, version=1)
     assert edited.headers["ETag"] == '"2"'
     assert edited.json() == {**shown, "ends_at": None, "exclusive": True, "version": 2}
-    assert (await owner.post(one + "/activate")).json()["status"] == "active"
-    stopped = await owner.post(one + "/stop")
-    assert (stopped.json()["status"], stopped.json()["version"]) == ("stopped", 4)
+    assert (await owner.post(one + "/activate")).json()["status"] == "running"
+    assert (await owner.post(one + "/pause")).json()["status"] == "paused"
+    assert (await owner.post(one + "/resume")).json()["status"] == "running"
+    ended = await owner.post(one + "/end")
+    assert (ended.json()["status"], ended.json()["version"]) == ("ended", 6)
     copied = (await owner.post(one + "/copy")).json()
     assert (copied["status"], copied["version"], copied["exclusive"]) == ("draft", 1, True)
     assert copied["id"] != shown["id"]
@@ -77,7 +97,7 @@ async def test_a_promotion_is_drafted_shown_edited_activated_stopped_and_copied(
         statement = sa.select(entries.c.actor_kind, entries.c.action, entries.c.request_id)
         noted = (await db.execute(statement.where(entries.c.subject == "promotion"))).all()
     assert {row.actor_kind for row in noted} == {"operator"}
-    assert len({row.request_id for row in noted}) == len(noted) == 5
+    assert len({row.request_id for row in noted}) == len(noted) == 7
 
 
 async def test_the_list_is_paged_newest_first_and_filtered_by_status(stand: Stand) -> None:
@@ -90,7 +110,7 @@ async def test_the_list_is_paged_newest_first_and_filtered_by_status(stand: Stan
     assert [row["id"] for row in first["items"]] == [ids[2], ids[1]]
     rest = (await owner.get(path(shop.id), limit=2, cursor=first["next_cursor"])).json()
     assert ([row["id"] for row in rest["items"]], rest["next_cursor"]) == ([ids[0]], None)
-    active = (await owner.get(path(shop.id), status="active")).json()["items"]
+    active = (await owner.get(path(shop.id), status="running")).json()["items"]
     assert [row["id"] for row in active] == [ids[1]]
     foreign = await owner.get(path(shop.id), status="draft", cursor=first["next_cursor"])
     assert (foreign.status_code, foreign.json()["code"]) == (422, "invalid_cursor")
@@ -111,7 +131,7 @@ async def test_the_list_is_paged_newest_first_and_filtered_by_status(stand: Stan
         ({"match": {"product_ids": ["x"]}}, "/match/product_ids/0"),
         ({"starts_at": "2026-06-18T00:00:00"}, "/starts_at"),
         ({"exclusive": "yes"}, "/exclusive"),
-        ({"status": "active"}, "/status"),
+        ({"status": "live"}, "/status"),
         ({"version": 7}, "/version"),
         ({"shop_id": str(uuid4())}, "/shop_id"),
     ],
@@ -145,7 +165,7 @@ async def test_refusals_have_their_code_and_leave_no_trace(stand: Stand) -> None
     await owner.post(one + "/activate")
     again = await owner.post(one + "/activate")
     assert (again.status_code, again.json()["code"]) == (409, "wrong_promotion_status")
-    assert again.json()["params"]["promotion_status"] == "active"
+    assert again.json()["params"]["promotion_status"] == "running"
 
 
 async def test_foreign_and_unknown_ids_are_not_found(stand: Stand) -> None:
@@ -160,7 +180,7 @@ async def test_foreign_and_unknown_ids_are_not_found(stand: Stand) -> None:
     ):
         answers = [await caller.get(one), await caller.patch(one, {"name_zh": "x"}, version=1)]
         assert {a.status_code for a in answers} == {404}
-        for verb in ("activate", "stop", "copy"):
+        for verb in ("activate", "pause", "resume", "end", "copy"):
             answer = await caller.post(f"{one}/{verb}")
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     found = await rows_in(stand.database)

@@ -3,11 +3,11 @@
 import pytest
 from pydantic import BaseModel
 
-from app.promotions.schemas import mechanics, promotions
+from app.promotions.schemas import conditions, mechanics, promotions, templates
 
 SHAPES = [
     shape
-    for module in (mechanics, promotions)
+    for module in (conditions, mechanics, promotions, templates)
     for shape in vars(module).values()
     if isinstance(shape, type)
     and issubclass(shape, BaseModel)

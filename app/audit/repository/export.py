@@ -17,6 +17,7 @@ THROUGH: Mapping[str, tuple[str, str]] = {
     "price_changes": ("variant_id", "variants"),
     "stock_adjustments": ("variant_id", "variants"),
     "memberships": ("community_id", "communities"),
+    "audience_members": ("audience_id", "audiences"),
     "campaign_prices": ("campaign_id", "campaigns"),
     "order_lines": ("order_id", "orders"),
     "order_refund_parts": ("order_id", "orders"),

@@ -1,6 +1,7 @@
-"""The goods of a basket in one statement: what is for sale, at which price, under which shop."""
+"""Goods in one statement: those of a basket with their shop, and those that promotions name."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -8,12 +9,23 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.catalog.models import Category, Product, ProductStatus, ProductTag, Shop, Stock, Variant
+from app.catalog.models import (
+    Brand,
+    Category,
+    Product,
+    ProductStatus,
+    ProductTag,
+    Shop,
+    Stock,
+    Variant,
+)
 from app.catalog.repository.listing import available, words
-from app.catalog.rules import Goods, ShopTerms
-from app.core.sql import given_later, is_postgresql, table, told
+from app.catalog.rules import Goods, GoodsAsked, ShopTerms, Stocked
+from app.core.sql import given, given_later, ids_in, is_postgresql, table, told
 
 _shops = table(Shop)
+_brands = table(Brand)
+_categories = table(Category)
 _products = table(Product)
 _tags = table(ProductTag)
 _variants = table(Variant)
@@ -23,7 +35,7 @@ _own = table(Category).alias("own")
 _above = table(Category).alias("above")
 _top = table(Category).alias("top")
 
-_statement = (
+_living = (
     sa.select(
         _variants.c.id.label("variant_id"),
         _variants.c.title.label("variant_title"),
@@ -45,25 +57,32 @@ _statement = (
         .scalar_subquery()
         .label("tags"),
         available.label("available"),
+        _brands.c.id.label("brand_id"),
+        _brands.c.share_bp.label("brand_share_bp"),
+        _products.c.status.label("product_status"),
         _shops.c.currency,
         _shops.c.status,
         _shops.c.time_zone,
         _shops.c.shipping_flat_amount,
         _shops.c.allow_free_orders,
+        _shops.c.promotion_policy,
+        _shops.c.discount_cap_bp,
+        # As text: it is read once for a basket, not once for each line.
+        sa.cast(_shops.c.promotion_denials, sa.Text).label("promotion_denials"),
     )
     .select_from(
         _variants.join(_products, _products.c.id == _variants.c.product_id)
         .join(_shops, _shops.c.id == _variants.c.shop_id)
         .join(_stock, _stock.c.variant_id == _variants.c.id)
+        .outerjoin(_brands, _brands.c.id == _products.c.brand_id)
         .outerjoin(_own, _own.c.id == _products.c.category_id)
         .outerjoin(_above, _above.c.id == _own.c.parent_id)
         .outerjoin(_top, _top.c.id == _above.c.parent_id)
     )
-    .where(
-        _variants.c.archived_at.is_(None),
-        _products.c.status == ProductStatus.ON_SALE,
-    )
+    .where(_variants.c.archived_at.is_(None))
 )
+_for_sale = _living.where(_products.c.status == ProductStatus.ON_SALE)
+_of_this_shop = _variants.c.shop_id == sa.bindparam("of_shop", type_=sa.Uuid())
 _WANTED: Mapping[str, sa.types.TypeEngine[Any]] = {"id": sa.Uuid()}
 
 
@@ -71,10 +90,7 @@ _WANTED: Mapping[str, sa.types.TypeEngine[Any]] = {"id": sa.Uuid()}
 def _of_shop(*, on_postgresql: bool) -> sa.Select[Any]:
     """Built once: every quote and every order runs it."""
     wanted = given_later("wanted", _WANTED, on_postgresql=on_postgresql)
-    return _statement.where(
-        _variants.c.shop_id == sa.bindparam("of_shop", type_=sa.Uuid()),
-        _variants.c.id.in_(sa.select(wanted.c.id)),
-    )
+    return _for_sale.where(_of_this_shop, _variants.c.id.in_(sa.select(wanted.c.id)))
 
 
 _LEVELS = ("level_1", "level_2", "level_3", "level_4")
@@ -108,6 +124,8 @@ def _goods(row: sa.Row[*tuple[Any, ...]], quantity: int) -> Goods:
         floor_amount=row.floor_amount,
         available=row.available,
         quantity=quantity,
+        brand_id=row.brand_id,
+        brand_share_bp=row.brand_share_bp,
     )
 
 
@@ -119,4 +137,70 @@ def _terms(shop_id: UUID, row: sa.Row[*tuple[Any, ...]]) -> ShopTerms:
         time_zone=row.time_zone,
         shipping_flat_amount=row.shipping_flat_amount,
         allow_free_orders=row.allow_free_orders,
+        promotion_policy=row.promotion_policy,
+        discount_cap_bp=row.discount_cap_bp,
+        promotion_denials=tuple(json.loads(row.promotion_denials)),
     )
+
+
+_NOT_ARCHIVED = (ProductStatus.DRAFT, ProductStatus.ON_SALE)
+
+
+async def stocked(
+    db: AsyncSession, shop_id: UUID, asked: Sequence[GoodsAsked], *, most: int
+) -> list[Stocked]:
+    """The dearest of a shop's goods that meet one of these, on sale and drafted ones."""
+    conditions = [_meets(db, one) for one in asked]
+    statement = (
+        _living.where(
+            _of_this_shop, _products.c.status.in_(_NOT_ARCHIVED), sa.or_(sa.false(), *conditions)
+        )
+        .order_by(_variants.c.list_amount.desc(), _variants.c.id)
+        .limit(most)
+    )
+    rows = (await db.execute(statement, {"of_shop": shop_id})).all()
+    return [Stocked(_goods(row, 1), row.product_status is ProductStatus.ON_SALE) for row in rows]
+
+
+def _meets(db: AsyncSession, asked: GoodsAsked) -> sa.ColumnElement[bool]:
+    conditions: list[sa.ColumnElement[bool]] = [sa.true()]
+    if asked.product_ids:
+        conditions.append(ids_in(db, _products.c.id, sorted(asked.product_ids)))
+    if asked.variant_ids:
+        conditions.append(ids_in(db, _variants.c.id, sorted(asked.variant_ids)))
+    if asked.category_ids:
+        levels = (_own.c.id, _own.c.parent_id, _above.c.parent_id, _top.c.parent_id)
+        ids = sorted(asked.category_ids)
+        conditions.append(sa.or_(*(ids_in(db, level, ids) for level in levels)))
+    if asked.tags_any:
+        conditions.append(_products.c.id.in_(_tagged(db, asked.tags_any)))
+    if asked.tags_all:
+        all_of_them = sa.func.count() == len(asked.tags_all)
+        with_all = _tagged(db, asked.tags_all).group_by(_tags.c.product_id).having(all_of_them)
+        conditions.append(_products.c.id.in_(with_all))
+    return sa.and_(*conditions)
+
+
+def _tagged(db: AsyncSession, tags: frozenset[str]) -> sa.Select[tuple[UUID]]:
+    rows = given(db, "given_tags", {"tag": sa.String()}, [{"tag": tag} for tag in sorted(tags)])
+    return sa.select(_tags.c.product_id).where(_tags.c.tag.in_(sa.select(rows.c.tag)))
+
+
+async def unknown(
+    db: AsyncSession,
+    shop_id: UUID,
+    *,
+    product_ids: Sequence[UUID],
+    variant_ids: Sequence[UUID],
+    category_ids: Sequence[UUID],
+) -> list[UUID]:
+    """Those of the ids that the shop has no such thing for, archived or not, by one statement."""
+    asked = ((_products, product_ids), (_variants, variant_ids), (_categories, category_ids))
+    known = sa.union_all(
+        *(
+            sa.select(kind.c.id).where(kind.c.shop_id == shop_id, ids_in(db, kind.c.id, ids))
+            for kind, ids in asked
+        )
+    )
+    found = frozenset((await db.execute(known)).scalars())
+    return [each for _, ids in asked for each in ids if each not in found]

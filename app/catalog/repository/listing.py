@@ -44,6 +44,7 @@ _CARD = (
     _products.c.kind,
     _products.c.status,
     _products.c.is_private,
+    _products.c.brand_id,
     _shops.c.currency,
     _products.c.lowest_amount,
     _products.c.version,

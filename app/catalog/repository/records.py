@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
 from app.catalog.models import (
+    Brand,
     Category,
     PriceChange,
     Product,
@@ -24,6 +25,7 @@ from app.core.sql import ids_in, table, upsert
 M = TypeVar("M", bound=SQLModel)
 
 shops = table(Shop)
+brands = table(Brand)
 categories = table(Category)
 products = table(Product)
 product_tags = table(ProductTag)
@@ -109,6 +111,24 @@ async def categories_of(db: AsyncSession, shop_id: UUID) -> list[Category]:
 async def change_category(db: AsyncSession, category_id: UUID, values: Mapping[str, Any]) -> None:
     """Change a category, which has no version: its last editor is right."""
     await db.execute(sa.update(categories).where(categories.c.id == category_id).values(**values))
+
+
+async def brand(
+    db: AsyncSession, shop_id: UUID, brand_id: UUID, *, archived: bool = True
+) -> Brand | None:
+    """A partner brand of a shop, living or, if asked for, archived."""
+    living = [] if archived else [brands.c.archived_at.is_(None)]
+    return await find(db, Brand, brands.c.id == brand_id, brands.c.shop_id == shop_id, *living)
+
+
+async def list_brands(db: AsyncSession, shop_id: UUID, paging: Paging) -> Slice[Brand]:
+    """A shop's partner brands, archived ones too, the youngest first."""
+    return await _listed(db, Brand, [brands.c.shop_id == shop_id], paging)
+
+
+async def change_brand(db: AsyncSession, brand_id: UUID, values: Mapping[str, Any]) -> None:
+    """Change a brand, which has no version: its last editor is right."""
+    await db.execute(sa.update(brands).where(brands.c.id == brand_id).values(**values))
 
 
 async def lock_product(db: AsyncSession, shop_id: UUID, product_id: UUID) -> Product | None:

@@ -47,7 +47,7 @@ _VARIANT = "/variants/{variant_id}"
     "/products",
     status_code=201,
     dependencies=_WRITE,
-    responses=refusals(errors.CategoryNotFound),
+    responses=refusals(errors.CategoryNotFound, errors.BrandNotFound),
 )
 async def create_product(
     shop_id: UUID, wish: AddProduct, response: Response, db: Db, now: Now
@@ -80,7 +80,7 @@ async def get_own_product(
 @router.patch(
     _PRODUCT,
     dependencies=_WRITE,
-    responses=refusals(errors.CategoryNotFound, *STALE),
+    responses=refusals(errors.CategoryNotFound, errors.BrandNotFound, *STALE),
 )
 async def edit_product(
     shop_id: UUID,

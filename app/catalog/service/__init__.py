@@ -1,6 +1,7 @@
 """What others may ask of the catalogue; each takes the caller's session first."""
 
-from app.catalog.service.baskets import basket
+from app.catalog.service.baskets import basket, stocked, unknown_goods
+from app.catalog.service.brands import archive_brand, create_brand, edit_brand, list_brands
 from app.catalog.service.categories import (
     archive_category,
     categories_of,
@@ -36,21 +37,25 @@ from app.catalog.service.variants import (
 
 __all__ = [
     "adjust_stock",
+    "archive_brand",
     "archive_category",
     "archive_variant",
     "basket",
     "categories_of",
     "claim",
+    "create_brand",
     "create_category",
     "create_product",
     "create_shop",
     "create_variant",
+    "edit_brand",
     "edit_category",
     "edit_product",
     "edit_shop",
     "edit_variant",
     "give_back",
     "list_adjustments",
+    "list_brands",
     "list_price_changes",
     "list_products",
     "list_shops",
@@ -61,6 +66,8 @@ __all__ = [
     "reserve",
     "shop",
     "stock_of",
+    "stocked",
+    "unknown_goods",
     "variant_of_shop",
     "variants_of_product",
 ]

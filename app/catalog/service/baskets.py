@@ -1,4 +1,4 @@
-"""What is for sale of what somebody wants."""
+"""What is for sale of what somebody wants, and which goods a promotion is about."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -8,7 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.catalog.errors import ShopPaused, VariantNotFound
 from app.catalog.models import ShopStatus
 from app.catalog.repository import baskets as repository
-from app.catalog.rules import BasketGoods, Wanted, summed
+from app.catalog.rules import BasketGoods, GoodsAsked, Stocked, Wanted, summed
+
+STOCKED_MAX = 2_000
 
 
 async def basket(db: AsyncSession, shop_id: UUID, wanted: Sequence[Wanted]) -> BasketGoods:
@@ -28,3 +30,28 @@ async def basket(db: AsyncSession, shop_id: UUID, wanted: Sequence[Wanted]) -> B
     if shop.status is not ShopStatus.OPEN:
         raise ShopPaused
     return BasketGoods(shop=shop, goods={v: found[v] for v in units})
+
+
+async def stocked(db: AsyncSession, shop_id: UUID, asked: Sequence[GoodsAsked]) -> list[Stocked]:
+    """The goods of the shop that meet one of these, by one statement; the dearest 2,000 at most."""
+    return await repository.stocked(db, shop_id, asked, most=STOCKED_MAX) if asked else []
+
+
+async def unknown_goods(
+    db: AsyncSession,
+    shop_id: UUID,
+    *,
+    product_ids: Sequence[UUID] = (),
+    variant_ids: Sequence[UUID] = (),
+    category_ids: Sequence[UUID] = (),
+) -> list[UUID]:
+    """Those of the ids that name nothing in the shop, archived goods included, by one statement."""
+    if not (product_ids or variant_ids or category_ids):
+        return []
+    return await repository.unknown(
+        db,
+        shop_id,
+        product_ids=product_ids,
+        variant_ids=variant_ids,
+        category_ids=category_ids,
+    )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.catalog.errors import CategoryNotFound, ProductWithoutVariants
+from app.catalog.errors import BrandNotFound, CategoryNotFound, ProductWithoutVariants
 from app.catalog.models import Product, ProductStatus
 from app.catalog.repository import listing, records
 from app.catalog.rules import (
@@ -65,7 +65,7 @@ async def create_product(
 ) -> ProductCard:
     """Draft a product."""
     await shop(db, shop_id)
-    await _check_category(db, shop_id, wanted.category_id)
+    await _check_place(db, shop_id, asdict(wanted))
     values = asdict(wanted)
     tags = sorted(values.pop("tags"))
     made = Product(
@@ -103,7 +103,7 @@ async def edit_product(
     changed = changed_of(product, wanted)
     if not changed:
         return product
-    await _check_category(db, shop_id, changed.get("category_id"))
+    await _check_place(db, shop_id, changed)
     await store(db, row, {k: v for k, v in changed.items() if k != "tags"})
     if "tags" in changed:
         await records.replace_tags(db, product_id, changed["tags"])
@@ -131,8 +131,11 @@ async def _held(db: AsyncSession, shop_id: UUID, product_id: UUID) -> Product:
     return row
 
 
-async def _check_category(db: AsyncSession, shop_id: UUID, category_id: UUID | None) -> None:
-    if category_id is None:
-        return
-    if await records.category(db, shop_id, category_id) is None:
+async def _check_place(db: AsyncSession, shop_id: UUID, said: Mapping[str, Any]) -> None:
+    category_id, brand_id = said.get("category_id"), said.get("brand_id")
+    if category_id is not None and await records.category(db, shop_id, category_id) is None:
         raise CategoryNotFound
+    if brand_id is not None:
+        brand = await records.brand(db, shop_id, brand_id, archived=False)
+        if brand is None:
+            raise BrandNotFound

@@ -1,5 +1,5 @@
 """HTTP of communities: what members find, join and leave, and what operators keep."""
 
-from app.community.routes import members, operators
+from app.community.routes import audiences, members, operators
 
-ROUTERS = (members.router, operators.router)
+ROUTERS = (members.router, operators.router, audiences.router)

@@ -82,9 +82,17 @@ async def price(db: AsyncSession, wish: BasketWish, member_id: UUID, *, now: dat
         lines=tuple(_line(g) for g in goods.goods.values()),
         shipping_amount=goods.shop.shipping_flat_amount,
         price_setting=_setting(goods, offer),
-        buyer=Buyer(standing.paid_orders, standing.tags, standing.community_ids),
+        buyer=Buyer(
+            standing.paid_orders,
+            standing.tags,
+            standing.community_ids,
+            standing.roles,
+            standing.audience_ids,
+        ),
     )
-    return Priced(goods, quote(basket, live.promotions, now=now), offer, live.names)
+    terms = promotions.terms_of(goods.shop)
+    priced = quote(basket, live.promotions, now=now, terms=terms)
+    return Priced(goods, priced, offer, live.names)
 
 
 async def _offer(db: AsyncSession, wish: BasketWish, now: datetime) -> GroupOffer | None:

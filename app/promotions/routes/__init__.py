@@ -1,5 +1,5 @@
 """HTTP of promotions."""
 
-from app.promotions.routes import promotions
+from app.promotions.routes import promotions, templates
 
-ROUTERS = (promotions.router,)
+ROUTERS = (promotions.router, templates.router)

@@ -1,25 +1,38 @@
 """Promotions as the operators of a shop keep them."""
 
-from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Response
 
-from app.catalog.deps import STALE, WorkIn, needs, refusals
+from app.catalog.deps import STALE, Work, WorkIn, needs, refusals
 from app.core.clock import Now
-from app.core.db import Db, ReadDb
+from app.core.db import ReadDb
 from app.core.errors import InvalidCursor, VersionMismatch
 from app.core.http.paging import Page, Paged
 from app.core.http.route import Transactional
 from app.core.http.versions import IfMatch, etag
 from app.identity.rules import Right
 from app.promotions import service
-from app.promotions.errors import BadPromotion, TooManyPromotions, WrongPromotionStatus
-from app.promotions.models import PromotionStatus
-from app.promotions.rules import PromotionWish
-from app.promotions.schemas import AddPromotion, EditPromotion, PromotionShown
+from app.promotions.errors import (
+    BadPromotion,
+    BelowCostUnconfirmed,
+    TooManyPromotions,
+    WrongPromotionStatus,
+)
+from app.promotions.rules import PromotionState, PromotionWish, state_of
+from app.promotions.rules.wishes import plain
+from app.promotions.schemas import (
+    ActivatePromotion,
+    AddPromotion,
+    EditPromotion,
+    PromotionListed,
+    PromotionShown,
+    PromotionsStopped,
+)
 
 router = APIRouter(
     prefix="/v1/operator/shops/{shop_id}/promotions",
@@ -30,36 +43,41 @@ router = APIRouter(
 _READ = needs(Right.PROMOTIONS_READ)
 _WRITE = needs(Right.PROMOTIONS_WRITE)
 _ONE = "/{promotion_id}"
+_UNCONFIRMED = ActivatePromotion()
 
 
 @router.post("", status_code=201, dependencies=_WRITE, responses=refusals(BadPromotion))
 async def create_promotion(
-    shop_id: UUID, wish: AddPromotion, response: Response, db: Db, now: Now
+    shop_id: UUID, wish: AddPromotion, response: Response, work: WorkIn
 ) -> PromotionShown:
     """Draft a promotion; nothing is cheaper before it is activated."""
     wanted = PromotionWish(**_said(wish))
-    return _shown(await service.create(db, shop_id, wanted, now=now), response)
+    made = await service.create(work.db, shop_id, wanted, now=work.now)
+    return await _shown(made, response, work)
 
 
 @router.get("", dependencies=_READ, responses=refusals(InvalidCursor))
 async def list_promotions(
-    shop_id: UUID, paging: Paged, db: ReadDb, status: PromotionStatus | None = None
-) -> Page[PromotionShown]:
+    shop_id: UUID, paging: Paged, db: ReadDb, now: Now, status: PromotionState | None = None
+) -> Page[PromotionListed]:
     """List a shop's promotions in one status or all, the newest first."""
-    found = await service.list_promotions(db, shop_id, status, paging)
-    return paging.page(found, lambda row: PromotionShown.model_validate(dict(row)))
+    found = await service.list_promotions(db, shop_id, status, paging, now=now)
+    return paging.page(found, lambda row: PromotionListed(**_seen(row, now)))
 
 
 @router.get(_ONE, dependencies=_READ, responses=refusals())
 async def get_promotion(
-    shop_id: UUID, promotion_id: UUID, response: Response, db: ReadDb
+    shop_id: UUID, promotion_id: UUID, response: Response, db: ReadDb, now: Now
 ) -> PromotionShown:
-    """Show a promotion, its version as ETag."""
-    return _shown(await service.promotion(db, shop_id, promotion_id), response)
+    """Show a promotion with what to be warned about, its version as ETag."""
+    found = await service.promotion(db, shop_id, promotion_id)
+    return await _shown(found, response, Work(db, now))
 
 
 @router.patch(
-    _ONE, dependencies=_WRITE, responses=refusals(BadPromotion, WrongPromotionStatus, *STALE)
+    _ONE,
+    dependencies=_WRITE,
+    responses=refusals(BadPromotion, WrongPromotionStatus, BelowCostUnconfirmed, *STALE),
 )
 async def edit_promotion(
     shop_id: UUID,
@@ -69,62 +87,112 @@ async def edit_promotion(
     response: Response,
     work: WorkIn,
 ) -> PromotionShown:
-    """Change a draft or an active promotion; placed orders keep the version they were priced by."""
+    """Change a promotion; once started, only its names, end, priority, and limits upwards."""
     after = await service.edit(
         work.db, shop_id, promotion_id, _said(wish), version=version, now=work.now
     )
-    return _shown(after, response)
+    return await _shown(after, response, work)
 
 
 @router.post(
     _ONE + "/activate",
     dependencies=_WRITE,
-    responses=refusals(BadPromotion, WrongPromotionStatus, TooManyPromotions, VersionMismatch),
+    responses=refusals(
+        BadPromotion,
+        WrongPromotionStatus,
+        TooManyPromotions,
+        BelowCostUnconfirmed,
+        VersionMismatch,
+    ),
 )
 async def activate_promotion(
-    shop_id: UUID, promotion_id: UUID, response: Response, db: Db, now: Now
+    shop_id: UUID,
+    promotion_id: UUID,
+    response: Response,
+    work: WorkIn,
+    wish: ActivatePromotion = _UNCONFIRMED,
 ) -> PromotionShown:
     """Let a draft take part in every quote from its start on."""
-    return _shown(await service.activate(db, shop_id, promotion_id, now=now), response)
+    after = await service.activate(
+        work.db,
+        shop_id,
+        promotion_id,
+        confirm_below_cost=wish.confirm_below_cost,
+        now=work.now,
+    )
+    return await _shown(after, response, work)
 
 
 @router.post(
-    _ONE + "/stop",
+    _ONE + "/pause",
     dependencies=_WRITE,
     responses=refusals(WrongPromotionStatus, VersionMismatch),
 )
-async def stop_promotion(
-    shop_id: UUID, promotion_id: UUID, response: Response, db: Db, now: Now
+async def pause_promotion(
+    shop_id: UUID, promotion_id: UUID, response: Response, work: WorkIn
+) -> PromotionShown:
+    """Take a promotion out of quotes until it is resumed; its window goes on."""
+    after = await service.pause(work.db, shop_id, promotion_id, now=work.now)
+    return await _shown(after, response, work)
+
+
+@router.post(
+    _ONE + "/resume",
+    dependencies=_WRITE,
+    responses=refusals(BadPromotion, WrongPromotionStatus, TooManyPromotions, VersionMismatch),
+)
+async def resume_promotion(
+    shop_id: UUID, promotion_id: UUID, response: Response, work: WorkIn
+) -> PromotionShown:
+    """Let a paused promotion take part in quotes again."""
+    after = await service.resume(work.db, shop_id, promotion_id, now=work.now)
+    return await _shown(after, response, work)
+
+
+@router.post(
+    _ONE + "/end",
+    dependencies=_WRITE,
+    responses=refusals(WrongPromotionStatus, VersionMismatch),
+)
+async def end_promotion(
+    shop_id: UUID, promotion_id: UUID, response: Response, work: WorkIn
 ) -> PromotionShown:
     """Take a promotion out of all further quotes for good; copy it to use it again."""
-    return _shown(await service.stop(db, shop_id, promotion_id, now=now), response)
+    after = await service.end(work.db, shop_id, promotion_id, now=work.now)
+    return await _shown(after, response, work)
+
+
+@router.post("/stop-all", dependencies=_WRITE, responses=refusals())
+async def stop_all_promotions(shop_id: UUID, work: WorkIn) -> PromotionsStopped:
+    """Pause every live promotion of the shop at once; each can be resumed."""
+    paused = await service.stop_all(work.db, shop_id, now=work.now)
+    return PromotionsStopped(promotion_ids=paused)
 
 
 @router.post(_ONE + "/copy", status_code=201, dependencies=_WRITE, responses=refusals(BadPromotion))
 async def copy_promotion(
-    shop_id: UUID, promotion_id: UUID, response: Response, db: Db, now: Now
+    shop_id: UUID, promotion_id: UUID, response: Response, work: WorkIn
 ) -> PromotionShown:
     """Draft a new promotion that says what this one says."""
-    return _shown(await service.copy(db, shop_id, promotion_id, now=now), response)
+    made = await service.copy(work.db, shop_id, promotion_id, now=work.now)
+    return await _shown(made, response, work)
+
+
+_DOCUMENTS = ("rule", "match", "conditions", "limits")
 
 
 def _said(wish: AddPromotion | EditPromotion) -> dict[str, Any]:
-    """What was sent, with rule and match in the form they are stored in."""
+    """What was sent; a document that is sent is sent whole, with what is left to its defaults."""
     said = wish.model_dump(exclude_unset=isinstance(wish, EditPromotion))
-    if "match" in said:
-        said["match"] = _plain(said["match"])
-    if "rule" in said:
-        # Once the kind is known every parameter is said, also those left to their defaults.
-        rule = wish.rule.model_dump()
-        parts = [{**part, "match": _plain(part["match"])} for part in rule.get("parts", ())]
-        said["rule"] = {**rule, "parts": parts} if parts else rule
-    return said
+    whole = {name: getattr(wish, name).model_dump() for name in _DOCUMENTS if name in said}
+    return {**said, **plain(whole)}
 
 
-def _plain(match: Mapping[str, Iterable[Any]]) -> dict[str, list[str]]:
-    return {name: sorted(map(str, values)) for name, values in match.items() if values}
+def _seen(row: sa.RowMapping, now: datetime) -> dict[str, Any]:
+    return {**row, "status": state_of(row["status"], row["starts_at"], row["ends_at"], now)}
 
 
-def _shown(row: sa.RowMapping, response: Response) -> PromotionShown:
+async def _shown(row: sa.RowMapping, response: Response, work: Work) -> PromotionShown:
     response.headers["ETag"] = etag(row["version"])
-    return PromotionShown.model_validate(dict(row))
+    found = await service.warnings(work.db, row, now=work.now)
+    return PromotionShown(**_seen(row, work.now), warnings=[asdict(one) for one in found])

@@ -1,28 +1,30 @@
-"""Pure decisions about configured promotions: their states, contradictions, and mechanics."""
+"""Pure decisions about configured promotions: states, contradictions, goods, and mechanics."""
 
-from app.promotions.rules.mechanics import match_of, mechanic
-from app.promotions.rules.wishes import (
-    EDITABLE,
-    LIVE_MAX,
+from app.promotions.rules.edits import check_edit
+from app.promotions.rules.mechanics import conditions_of, match_of, mechanic
+from app.promotions.rules.states import (
     PROMOTION_MOVES,
-    PromotionWish,
-    ShopLimits,
-    check_editable,
-    check_move,
+    Move,
+    PromotionState,
     check_not_over,
-    check_wish,
+    state_of,
+    status_after,
 )
+from app.promotions.rules.wishes import LIVE_MAX, PromotionWish, ShopLimits, check_wish
 
 __all__ = [
-    "EDITABLE",
     "LIVE_MAX",
     "PROMOTION_MOVES",
+    "Move",
+    "PromotionState",
     "PromotionWish",
     "ShopLimits",
-    "check_editable",
-    "check_move",
+    "check_edit",
     "check_not_over",
     "check_wish",
+    "conditions_of",
     "match_of",
     "mechanic",
+    "state_of",
+    "status_after",
 ]

@@ -1,16 +1,20 @@
-"""From a rule as it is stored to the mechanic the engine prices with."""
+"""From rules, matches and conditions as they are stored to what the engine prices with."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from app.promotions.models import PromotionKind
+from app.promotions.pricing.add_on import AddOn, AddOnTier
 from app.promotions.pricing.amount_off import AmountOffLine, AmountOffOrder, AmountOffUnit
 from app.promotions.pricing.bundle import Bundle, BundlePart
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
+from app.promotions.pricing.conditions import NOTHING_ASKED, Conditions, Hours, Minimum
+from app.promotions.pricing.gift import Gift
 from app.promotions.pricing.match import EVERYTHING, Match
 from app.promotions.pricing.percent_off import PercentOff
 from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.shipping import FreeShipping, ShippingOff
 from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
 
 _AMOUNT_OFF: Mapping[str, Callable[..., Promotion]] = {
@@ -33,12 +37,28 @@ def _spend_threshold(*, tiers: Sequence[Mapping[str, int]], **fields: Any) -> Pr
     return SpendThreshold(tiers=tuple(Tier(**tier) for tier in tiers), **fields)
 
 
+def _add_on(*, tiers: Sequence[Mapping[str, Any]], **fields: Any) -> Promotion:
+    said = tuple(
+        AddOnTier(**{**tier, "variant_ids": frozenset(map(UUID, tier["variant_ids"]))})
+        for tier in tiers
+    )
+    return AddOn(tiers=said, **fields)
+
+
+def _gift(*, variant_id: str, **fields: Any) -> Promotion:
+    return Gift(variant_id=UUID(variant_id), **fields)
+
+
 _MAKERS: Mapping[PromotionKind, Callable[..., Promotion]] = {
     PromotionKind.PERCENT_OFF: PercentOff,
     PromotionKind.AMOUNT_OFF: _amount_off,
     PromotionKind.BUY_N_GET_M: BuyNGetM,
     PromotionKind.BUNDLE: _bundle,
     PromotionKind.SPEND_THRESHOLD: _spend_threshold,
+    PromotionKind.ADD_ON: _add_on,
+    PromotionKind.GIFT: _gift,
+    PromotionKind.FREE_SHIPPING: FreeShipping,
+    PromotionKind.SHIPPING_OFF: ShippingOff,
 }
 assert _MAKERS.keys() == set(PromotionKind), "every kind has a mechanic"
 _ID_FIELDS = frozenset(name for name in Match.__dataclass_fields__ if "_ids" in name)
@@ -59,3 +79,24 @@ def match_of(stored: Mapping[str, Sequence[str]]) -> Match:
         for name, values in stored.items()
     }
     return Match(**sets)
+
+
+_ID_CONDITIONS = frozenset({"community_ids", "audience_ids"})
+
+
+def conditions_of(stored: Mapping[str, Any]) -> Conditions:
+    """The conditions as they are stored; ValueError for some that the engine refuses."""
+    if not stored:
+        return NOTHING_ASKED
+    made = {name: _condition(name, value) for name, value in stored.items()}
+    return Conditions(**made)
+
+
+def _condition(name: str, value: Any) -> Any:
+    if name == "hours":
+        return tuple(Hours(**{**one, "weekdays": frozenset(one["weekdays"])}) for one in value)
+    if name == "minimum":
+        return Minimum(**value)
+    if isinstance(value, list | tuple | frozenset | set):
+        return frozenset(map(UUID, map(str, value)) if name in _ID_CONDITIONS else value)
+    return value

@@ -1,27 +1,19 @@
-"""Pure decisions about configured promotions: their states, contradictions, and mechanics."""
+"""What an operator says about a promotion, and what contradicts itself or the shop in it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from app.core.money import BASIS_POINTS
-from app.promotions.errors import BadPromotion, WrongPromotionStatus
-from app.promotions.models import PromotionKind, PromotionStatus
-from app.promotions.rules.mechanics import mechanic
+from app.promotions.errors import BadPromotion
+from app.promotions.models import PromotionKind
+from app.promotions.rules.mechanics import conditions_of, mechanic
 
 # Prices and near misses are worked out over all of them at each quote.
 LIVE_MAX = 500
-
-PROMOTION_MOVES: Mapping[PromotionStatus, frozenset[PromotionStatus]] = {
-    PromotionStatus.DRAFT: frozenset({PromotionStatus.ACTIVE, PromotionStatus.STOPPED}),
-    PromotionStatus.ACTIVE: frozenset({PromotionStatus.STOPPED}),
-    # What was stopped stays as it was; a copy starts anew.
-    PromotionStatus.STOPPED: frozenset(),
-}
-assert PROMOTION_MOVES.keys() == set(PromotionStatus), "every state has a row"
-EDITABLE = (PromotionStatus.DRAFT, PromotionStatus.ACTIVE)
+LIMIT_NAMES = ("uses_max", "member_uses_max", "budget_amount")
 
 _WANTED_AND_FORBIDDEN = (
     ("product_ids", "product_ids_none"),
@@ -34,7 +26,10 @@ _WANTED_AND_FORBIDDEN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionWish:
-    """What an operator says about a promotion; `rule` and `match` as they are stored."""
+    """What an operator says about a promotion; documents as they are stored, or with sets in them.
+
+    `currency` is only compared with the shop's: amounts that were meant in another are refused.
+    """
 
     name_zh: str
     name_en: str
@@ -42,54 +37,87 @@ class PromotionWish:
     match: Mapping[str, Sequence[str]]
     starts_at: datetime | None = None
     ends_at: datetime | None = None
-    new_buyers_only: bool = False
-    community_ids: Sequence[UUID] = ()
-    member_tags_any: Sequence[str] = ()
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, int | None] = field(default_factory=dict)
+    needs_coupon: bool = False
     exclusive: bool = False
+    stacking_group: str | None = None
+    priority: int = 0
+    currency: str | None = None
 
     @property
     def kind(self) -> PromotionKind:
         """The rule names the kind."""
         return PromotionKind(self.rule["kind"])
 
+    def stored(self) -> dict[str, Any]:
+        """The columns that it fills."""
+        values = {**asdict(self), "kind": self.kind}
+        del values["currency"]
+        values["rule"] = plain(self.rule)
+        values["match"] = said(self.match)
+        values["conditions"] = said(self.conditions)
+        values["limits"] = {name: self.limits.get(name) for name in LIMIT_NAMES}
+        return values
+
 
 @dataclass(frozen=True, slots=True)
 class ShopLimits:
     """What of a shop a promotion may contradict."""
 
+    currency: str
     allow_free_orders: bool
     shipping_flat_amount: int
+    discount_cap_bp: int
 
 
-def check_move(status: PromotionStatus, wanted: PromotionStatus) -> None:
-    """Refuse a change of status that the table of moves does not have."""
-    if wanted not in PROMOTION_MOVES[status]:
-        raise WrongPromotionStatus(promotion_status=status.value, wanted_status=wanted.value)
+def plain(value: Any, name: str = "") -> Any:
+    """A document as it is stored: sets as sorted lists, ids as texts, matches without gaps."""
+    if isinstance(value, Mapping):
+        document = {key: plain(part, key) for key, part in value.items()}
+        return said(document) if name == "match" else document
+    if isinstance(value, set | frozenset):
+        return sorted(map(plain, value))
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return str(value) if isinstance(value, UUID | str) else value
 
 
-def check_editable(status: PromotionStatus) -> None:
-    """Refuse to edit what was stopped."""
-    if status not in EDITABLE:
-        raise WrongPromotionStatus(promotion_status=status.value)
+def said(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a document asks for, in one order: what is empty, absent or false asks for nothing."""
+    found = {name: plain(value, name) for name, value in sorted(document.items())}
+    return {name: sorted(v) if name in _SETS else v for name, v in found.items() if v}
+
+
+_SETS = frozenset(
+    {name for pair in _WANTED_AND_FORBIDDEN for name in pair}
+    | {"community_ids", "audience_ids", "roles", "channels"}
+    | {"member_tags_any", "member_tags_all", "member_tags_none"}
+)
 
 
 def check_wish(wish: PromotionWish, shop: ShopLimits) -> None:
     """Refuse a promotion that could never apply, has no name, or gives away what may not be."""
-    for field, name in (("name_zh", wish.name_zh), ("name_en", wish.name_en)):
-        if not name.strip():
-            raise BadPromotion(reason="name_missing", field=field)
+    for name, text in (("name_zh", wish.name_zh), ("name_en", wish.name_en)):
+        if not text.strip():
+            raise BadPromotion(reason="name_missing", field=name)
+    if wish.currency is not None and wish.currency != shop.currency:
+        raise BadPromotion(reason="currency", currency=shop.currency)
     if wish.starts_at and wish.ends_at and wish.starts_at >= wish.ends_at:
         raise BadPromotion(reason="window")
     _check_match(wish.match)
-    _check_rule(wish.rule)
-    if _gives_all_away(wish) and not (shop.allow_free_orders or shop.shipping_flat_amount):
+    _check_rule(plain(wish.rule))
+    try:
+        conditions_of(said(wish.conditions))
+    except ValueError as error:
+        raise BadPromotion(reason="conditions", detail=str(error)) from error
+    if _gives_all_away(wish) and not _may_be_free(shop):
         raise BadPromotion(reason="free_orders")
 
 
-def check_not_over(ends_at: datetime | None, now: datetime) -> None:
-    """Refuse to activate a promotion whose window is over."""
-    if ends_at is not None and ends_at <= now:
-        raise BadPromotion(reason="ended", ends_at=ends_at.isoformat())
+def _may_be_free(shop: ShopLimits) -> bool:
+    is_capped = shop.discount_cap_bp < BASIS_POINTS
+    return shop.allow_free_orders or shop.shipping_flat_amount > 0 or is_capped
 
 
 def _check_match(match: Mapping[str, Sequence[str]]) -> None:
@@ -108,17 +136,20 @@ def _check_rule(rule: Mapping[str, Any]) -> None:
         raise BadPromotion(reason="rule", detail=str(error)) from error
 
 
-def _contradicts(field: str, wanted: set[str], forbidden: set[str]) -> bool:
-    if field == "tags_all":
+def _contradicts(name: str, wanted: set[str], forbidden: set[str]) -> bool:
+    if name == "tags_all":
         return not wanted.isdisjoint(forbidden)
     # Forbidding some of several alternatives narrows; forbidding all of them leaves nothing.
     return bool(wanted) and wanted.issubset(forbidden)
 
 
+_GIVE_AWAY = frozenset({PromotionKind.PERCENT_OFF, PromotionKind.SPEND_THRESHOLD})
+
+
 def _gives_all_away(wish: PromotionWish) -> bool:
     """Whether any basket costs nothing; one that depends on the basket is judged at checkout."""
+    if wish.kind not in _GIVE_AWAY or any(wish.match.values()):
+        return False
     rule = wish.rule
-    whole = [rule, *rule.get("tiers", ())] if rule["kind"] != PromotionKind.BUY_N_GET_M else []
-    return any(part.get("off_bp") == BASIS_POINTS for part in whole) and not any(
-        wish.match.values()
-    )
+    parts = [rule, *(rule.get("tiers") or ()), *(rule.get("ladder") or ())]
+    return any(part.get("off_bp") == BASIS_POINTS for part in parts)

@@ -1,5 +1,27 @@
 """Shapes of promotions as operators send and see them."""
 
-from app.promotions.schemas.promotions import AddPromotion, EditPromotion, PromotionShown
+from app.promotions.schemas.promotions import (
+    ActivatePromotion,
+    AddPromotion,
+    EditPromotion,
+    PromotionListed,
+    PromotionShown,
+    PromotionsStopped,
+)
+from app.promotions.schemas.templates import (
+    PromotionTemplate,
+    PromotionTemplateList,
+    TemplateField,
+)
 
-__all__ = ["AddPromotion", "EditPromotion", "PromotionShown"]
+__all__ = [
+    "ActivatePromotion",
+    "AddPromotion",
+    "EditPromotion",
+    "PromotionListed",
+    "PromotionShown",
+    "PromotionTemplate",
+    "PromotionTemplateList",
+    "PromotionsStopped",
+    "TemplateField",
+]

@@ -15,6 +15,9 @@ from app.core.http.schema import (
     Tag,
     Wish,
 )
+from app.core.money import PRICE_AMOUNT_MAX
+from app.promotions.pricing.add_on import TIERS_MAX as ADD_ON_TIERS_MAX
+from app.promotions.pricing.add_on import VARIANTS_MAX
 from app.promotions.pricing.bundle import PART_UNITS_MAX, PARTS_MAX
 from app.promotions.pricing.buy_n_get_m import GROUP_MAX
 from app.promotions.pricing.spend_threshold import TIERS_MAX
@@ -25,6 +28,7 @@ TAGS_MAX = 50
 Ids = Annotated[frozenset[UUID], Field(max_length=IDS_MAX), EachOnce]
 Tags = Annotated[frozenset[Tag], Field(max_length=TAGS_MAX), EachOnce]
 GroupCount = Annotated[int, Field(strict=True, ge=1, le=GROUP_MAX)]
+PositiveCount = Annotated[int, Field(strict=True, ge=1, le=PRICE_AMOUNT_MAX)]
 NO_IDS: frozenset[UUID] = frozenset()
 NO_TAGS: frozenset[str] = frozenset()
 
@@ -130,7 +134,83 @@ class SpendThresholdRule(Wish):
     repeat: Flag = False
 
 
+class AddOnTierRule(Wish):
+    """From so much on, the chosen goods cost so much; `quota_units` is for all buyers together."""
+
+    model_config = example(
+        threshold_amount=20_000,
+        price_amount=100,
+        variant_ids=["0192f0c1-a5e8-7000-a000-000000000004"],
+        units_max=1,
+        quota_units=500,
+    )
+
+    threshold_amount: Amount = 0
+    price_amount: Amount
+    variant_ids: Annotated[frozenset[UUID], Field(min_length=1, max_length=VARIANTS_MAX), EachOnce]
+    units_max: Quantity = Field(default=1, description="At most so many units an order.")
+    quota_units: PositiveCount | None = None
+
+
+class AddOnRule(Wish):
+    """加1元换购: goods that match and reach a tier unlock chosen goods at a token price."""
+
+    model_config = example(
+        kind="add_on",
+        tiers=[{"price_amount": 100, "variant_ids": ["0192f0c1-a5e8-7000-a000-000000000004"]}],
+        units_max=1,
+    )
+
+    kind: Literal["add_on"]
+    tiers: Annotated[list[AddOnTierRule], Field(min_length=1, max_length=ADD_ON_TIERS_MAX)]
+    units_max: Quantity | None = Field(
+        default=None, description="At most so many units an order over all tiers."
+    )
+
+
+class GiftRule(Wish):
+    """满赠: units of a variant for nothing; with `repeat` for each time the threshold is met."""
+
+    model_config = example(
+        kind="gift", threshold_amount=20_000, variant_id="0192f0c1-a5e8-7000-a000-000000000004"
+    )
+
+    kind: Literal["gift"]
+    threshold_amount: Amount = 0
+    variant_id: UUID
+    quantity: Quantity = 1
+    repeat: Flag = False
+    times_max: Quantity | None = Field(default=None, description="At most so often an order.")
+
+
+class FreeShippingRule(Wish):
+    """包邮: nothing to pay for shipping from so much on."""
+
+    model_config = example(kind="free_shipping", threshold_amount=9_900)
+
+    kind: Literal["free_shipping"]
+    threshold_amount: Amount = 0
+
+
+class ShippingOffRule(Wish):
+    """运费立减: so much off the shipping from so much on."""
+
+    model_config = example(kind="shipping_off", threshold_amount=4_900, off_amount=500)
+
+    kind: Literal["shipping_off"]
+    threshold_amount: Amount = 0
+    off_amount: PositiveAmount
+
+
 Rule = Annotated[
-    PercentOffRule | AmountOffRule | BuyNGetMRule | BundleRule | SpendThresholdRule,
+    PercentOffRule
+    | AmountOffRule
+    | BuyNGetMRule
+    | BundleRule
+    | SpendThresholdRule
+    | AddOnRule
+    | GiftRule
+    | FreeShippingRule
+    | ShippingOffRule,
     Field(discriminator="kind"),
 ]

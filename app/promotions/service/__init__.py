@@ -1,15 +1,9 @@
 """What others may ask of promotions; each takes the caller's session first."""
 
-from app.promotions.service.editing import (
-    activate,
-    copy,
-    create,
-    edit,
-    list_promotions,
-    promotion,
-    stop,
-)
-from app.promotions.service.live import LivePromotions, live
+from app.promotions.service.editing import copy, create, edit, list_promotions, warnings
+from app.promotions.service.live import LivePromotions, live, terms_of
+from app.promotions.service.moves import activate, end, pause, resume, stop_all
+from app.promotions.service.records import promotion
 
 __all__ = [
     "LivePromotions",
@@ -17,8 +11,13 @@ __all__ = [
     "copy",
     "create",
     "edit",
+    "end",
     "list_promotions",
     "live",
+    "pause",
     "promotion",
-    "stop",
+    "resume",
+    "stop_all",
+    "terms_of",
+    "warnings",
 ]

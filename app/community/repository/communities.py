@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.community.models import (
+    Audience,
+    AudienceMember,
     Buyer,
     Community,
     CommunityRole,
@@ -26,6 +28,8 @@ _communities = table(Community)
 _memberships = table(Membership)
 _tags = table(MemberTag)
 _buyers = table(Buyer)
+_audiences = table(Audience)
+_audience_members = table(AudienceMember)
 
 _belongs = _memberships.c.status == MembershipStatus.ACTIVE
 _lives = _communities.c.archived_at.is_(None)
@@ -203,16 +207,21 @@ def _standing() -> sa.Select[Any]:
         .where(_buyers.c.shop_id == shop_id, _buyers.c.member_id == member_id)
         .scalar_subquery()
     )
-    own = _memberships_of(member_id, shop_id).subquery()
-    ids = sa.select(
-        sa.func.aggregate_strings(sa.cast(own.c.community_id, sa.String), " ")
-    ).scalar_subquery()
+    own = _memberships_of(member_id, shop_id).add_columns(_memberships.c.role).subquery()
+    role = sa.cast(own.c.community_id, sa.String) + ":" + sa.cast(own.c.role, sa.String)
+    roles = sa.select(sa.func.aggregate_strings(role, " ")).scalar_subquery()
     tags = (
         sa.select(sa.func.aggregate_strings(_tags.c.tag, " "))
         .where(_tags.c.member_id == member_id, _tags.c.source == TagSource.DECLARED)
         .scalar_subquery()
     )
-    return sa.select(sa.func.coalesce(paid, 0), ids, tags)
+    audiences = (
+        sa.select(sa.func.aggregate_strings(sa.cast(_audiences.c.id, sa.String), " "))
+        .join(_audience_members, _audience_members.c.audience_id == _audiences.c.id)
+        .where(_audience_members.c.member_id == member_id, _audiences.c.shop_id == shop_id)
+        .scalar_subquery()
+    )
+    return sa.select(sa.func.coalesce(paid, 0), roles, tags, audiences)
 
 
 # Built once: every quote and every order runs it.
@@ -220,12 +229,16 @@ _standing_of = _standing()
 
 
 async def standing(db: AsyncSession, member_id: UUID, shop_id: UUID) -> Standing:
-    """Paid orders, communities and declared tags of a member, as one shop may see them."""
+    """Paid orders, roles, declared tags and audiences of a member, as one shop may see them."""
     row = (await db.execute(_standing_of, {"of_member": member_id, "of_shop": shop_id})).one()
+    told = (text.split(":") for text in (row[1] or "").split())
+    roles = {UUID(community_id): role for community_id, role in told}
     return Standing(
         paid_orders=row[0],
-        community_ids=frozenset(UUID(text) for text in (row[1] or "").split()),
+        community_ids=frozenset(roles),
         tags=frozenset((row[2] or "").split()),
+        roles=roles,
+        audience_ids=frozenset(UUID(text) for text in (row[3] or "").split()),
     )
 
 

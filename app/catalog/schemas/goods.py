@@ -1,23 +1,19 @@
-"""Shapes of the catalogue: what members see never holds what a thing cost or its floor price."""
+"""Shapes of goods: what members see never holds what a thing cost or its floor price."""
 
 from datetime import datetime
-from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from app.catalog.models import ProductKind, ProductStatus, ShopStatus
+from app.catalog.models import ProductKind, ProductStatus
 from app.catalog.rules import SHOWN_QUANTITY_MAX, ProductSort
 from app.core.http.schema import (
     Amount,
-    Currency,
     EachOnce,
     Flag,
     Line,
     Shown,
-    Slug,
     Tag,
     Text,
     Wish,
@@ -27,14 +23,6 @@ from app.core.money import PRICE_AMOUNT_MAX
 STOCK_CHANGE_MAX = 10**9
 TAGS_MAX = 50
 
-_known_zones = cache(available_timezones)
-
-
-def _known_zone(name: str) -> str:
-    if name not in _known_zones():
-        raise ValueError("unknown time zone")
-    return name
-
 
 def _not_zero(quantity: int) -> int:
     if quantity == 0:
@@ -42,9 +30,6 @@ def _not_zero(quantity: int) -> int:
     return quantity
 
 
-TimeZone = Annotated[
-    str, Field(max_length=64, examples=["Asia/Shanghai"]), AfterValidator(_known_zone)
-]
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,64}$")]
 Tags = Annotated[frozenset[Tag], Field(max_length=TAGS_MAX), EachOnce]
 StockChange = Annotated[
@@ -56,60 +41,13 @@ Position = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 AmountAsked = Annotated[int, Field(ge=0, le=PRICE_AMOUNT_MAX, description="Minor units.")]
 
 
-def _example(**values: Any) -> ConfigDict:
+def example(**values: Any) -> ConfigDict:
+    """What the description shows of a shape."""
     return ConfigDict(json_schema_extra={"examples": [values]})
 
 
 # An edit names only the fields it changes. The default factories are never read (edits are dumped
 # without what was not sent); they make a field optional without allowing null.
-
-
-class ShopShown(Shown):
-    """A shop as anybody sees it."""
-
-    id: UUID
-    slug: str
-    name: str
-    currency: str
-    time_zone: str
-    status: ShopStatus
-    shipping_flat_amount: int = Field(description="Shipping of an order, in minor units.")
-
-
-class OperatorShopShown(ShopShown):
-    """A shop as its operators see it."""
-
-    allow_free_orders: bool
-    version: int
-    created_at: datetime
-
-
-class OpenShop(Wish):
-    """A shop to be opened; its slug and currency can never be changed."""
-
-    model_config = _example(slug="bayberry-hill", name="杨梅山", currency="CNY")
-
-    slug: Slug
-    name: Line
-    currency: Currency
-    time_zone: TimeZone = "Asia/Shanghai"
-    shipping_flat_amount: Amount = 0
-    allow_free_orders: Flag = False
-    owner_operator_id: UUID | None = Field(
-        default=None, description="The operator who becomes the shop's owner."
-    )
-
-
-class EditShop(Wish):
-    """Changes to a shop; only what is sent is changed."""
-
-    model_config = _example(status="paused")
-
-    name: Line = Field(default_factory=str)
-    time_zone: TimeZone = Field(default_factory=str)
-    status: ShopStatus = Field(default_factory=lambda: ShopStatus.OPEN)
-    shipping_flat_amount: Amount = Field(default_factory=int)
-    allow_free_orders: Flag = Field(default_factory=bool)
 
 
 class CategoryShown(Shown):
@@ -132,7 +70,7 @@ class CategoryList(Shown):
 class AddCategory(Wish):
     """A category to be added, at most four levels deep."""
 
-    model_config = _example(name="水果", trust_domain="fruit", position=1)
+    model_config = example(name="水果", trust_domain="fruit", position=1)
 
     name: Line
     parent_id: UUID | None = None
@@ -143,7 +81,7 @@ class AddCategory(Wish):
 class EditCategory(Wish):
     """Changes to a category; only what is sent is changed."""
 
-    model_config = _example(name="时令水果", parent_id=None)
+    model_config = example(name="时令水果", parent_id=None)
 
     name: Line = Field(default_factory=str)
     parent_id: UUID | None = None
@@ -227,6 +165,7 @@ class OperatorProductListed(Shown):
     kind: ProductKind
     status: ProductStatus
     is_private: bool
+    brand_id: UUID | None = Field(description="The partner brand it is sold for.")
     tags: list[str]
     lowest_amount: int | None
     in_stock: bool
@@ -261,32 +200,34 @@ class OperatorProductShown(OperatorProductListed):
 class AddProduct(Wish):
     """A product to be drafted."""
 
-    model_config = _example(title="东魁杨梅", description="现摘现发", tags=["fruit", "season"])
+    model_config = example(title="东魁杨梅", description="现摘现发", tags=["fruit", "season"])
 
     title: Line
     description: Text = ""
     kind: ProductKind = ProductKind.GOODS
     category_id: UUID | None = None
     is_private: Flag = False
+    brand_id: UUID | None = Field(default=None, description="A partner brand of the shop.")
     tags: Tags = frozenset()
 
 
 class EditProduct(Wish):
     """Changes to a product; only what is sent is changed, and `tags` replaces all tags."""
 
-    model_config = _example(title="东魁杨梅 2.5kg", tags=["fruit"])
+    model_config = example(title="东魁杨梅 2.5kg", tags=["fruit"])
 
     title: Line = Field(default_factory=str)
     description: Text = Field(default_factory=str)
     category_id: UUID | None = None
     is_private: Flag = Field(default_factory=bool)
+    brand_id: UUID | None = None
     tags: Tags = Field(default_factory=frozenset)
 
 
 class AddVariant(Wish):
     """A variant to be added; stock is added to it by an adjustment."""
 
-    model_config = _example(
+    model_config = example(
         sku="YM-25", title="2.5kg", list_amount=9_900, solo_amount=8_900, cost_amount=5_000
     )
 
@@ -301,7 +242,7 @@ class AddVariant(Wish):
 class EditVariant(Wish):
     """Changes to a variant; only what is sent is changed."""
 
-    model_config = _example(list_amount=10_900)
+    model_config = example(list_amount=10_900)
 
     title: Line = Field(default_factory=str)
     list_amount: Amount = Field(default_factory=int)
@@ -334,7 +275,7 @@ class StockShown(Shown):
 class AdjustStock(Wish):
     """Units that came or went, and why."""
 
-    model_config = _example(quantity=100, reason="第一批到货")
+    model_config = example(quantity=100, reason="第一批到货")
 
     quantity: StockChange
     reason: Line

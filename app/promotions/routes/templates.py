@@ -1,0 +1,33 @@
+"""Templates to start a promotion from."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from app.core.errors import Forbidden, Unauthenticated
+from app.core.http.problem import problems
+from app.core.http.route import Transactional
+from app.identity.deps import OperatorIn
+from app.promotions.rules.templates import TEMPLATES, Template
+from app.promotions.schemas import PromotionTemplate, PromotionTemplateList
+
+router = APIRouter(
+    prefix="/v1/operator/promotion-templates", tags=["promotions"], route_class=Transactional
+)
+
+
+@router.get("", responses=problems(Unauthenticated, Forbidden))
+async def list_promotion_templates(_: OperatorIn) -> PromotionTemplateList:
+    """List for each mechanic a promotion filled in, and what its fields mean in both languages."""
+    return PromotionTemplateList(items=[_shown(one) for one in TEMPLATES])
+
+
+def _shown(template: Template) -> PromotionTemplate:
+    told: dict[str, Any] = {"kind": template.body["rule"]["kind"], "key": template.key}
+    return PromotionTemplate(
+        **told,
+        summary_zh=template.summary_zh,
+        summary_en=template.summary_en,
+        body=template.body,
+        fields=template.fields,
+    )
