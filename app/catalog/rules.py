@@ -58,6 +58,8 @@ class Goods:
     floor_amount: int
     available: int
     quantity: int
+    brand_id: UUID | None = None
+    brand_share_bp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

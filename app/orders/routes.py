@@ -1,5 +1,7 @@
 """The line of sale over HTTP: quote, place, pay, cancel, receive; and the shop's side of it."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Annotated, cast
 from uuid import UUID
@@ -16,7 +18,7 @@ from app.core.http.problem import problems
 from app.core.http.route import GoOutside, Reading, Transactional, attempt_of
 from app.core.security import Principal, Tokens
 from app.groupbuy import errors as group_errors
-from app.identity.deps import SignedIn, may
+from app.identity.deps import MaybeMember, SignedIn, may
 from app.identity.rules import Right
 from app.orders import errors, service
 from app.orders.models import OrderStatus
@@ -34,9 +36,18 @@ from app.orders.schemas import (
     RefundShown,
     ShipWish,
 )
-from app.orders.service import Doors, PayWish, PlaceWish, RefundWish
+from app.orders.service import (
+    BasketWish,
+    Doors,
+    PayWish,
+    PlaceWish,
+    PriceChanged,
+    Priced,
+    RefundWish,
+)
 from app.payments import errors as payment_errors
 from app.payments.gateway import GatewayUnavailable
+from app.promotions.errors import CouponTaken, CouponWithGroup, PromotionUsedUp
 from app.settings import Settings
 
 _SIGNED = (Unauthenticated, Forbidden)
@@ -44,6 +55,7 @@ _PRICING = (
     NotFound,
     VariantNotFound,
     ShopPaused,
+    CouponWithGroup,
     group_errors.CampaignNotRunning,
     group_errors.GroupClosed,
     group_errors.GroupFull,
@@ -86,21 +98,37 @@ async def _doors(request: Request, outside: GoOutside, settings: Config) -> Door
 World = Annotated[Doors, Depends(_doors)]
 
 
-@quotes.post("/v1/quotes", responses=problems(*_SIGNED, *_PRICING))
+@quotes.post("/v1/quotes", responses=problems(Unauthenticated, *_PRICING))
 async def quote(
     wish: QuoteWish,
-    buyer: SignedIn,
+    buyer: MaybeMember,
     db: ReadDb,
     now: Now,
     settings: Config,
     tokens: Sealer,
 ) -> QuoteShown:
-    """Price a basket and explain the price; nothing is written or held."""
-    basket = wish.basket()
-    priced = await service.price(db, basket, buyer.id, now=now)
-    expires_at = service.expiry(now, settings.quote_ttl_seconds)
-    quote_id = service.seal(tokens, basket, priced, buyer.id, expires_at)
-    return QuoteShown.of(priced, quote_id, expires_at)
+    """Price a basket and explain the price; nothing is written or held.
+
+    Anybody may ask; only a quote made for a member can be placed, by that member.
+    """
+    basket, buyer_id = wish.basket(), buyer.id if buyer else None
+    priced = await service.price(db, basket, buyer_id, now=now)
+    return _Till(settings, tokens, now).quoted(basket, priced, buyer_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Till:
+    """What seals a quote."""
+
+    settings: Settings
+    tokens: Tokens
+    now: datetime
+
+    def quoted(self, basket: BasketWish, priced: Priced, buyer_id: UUID | None) -> QuoteShown:
+        """The quote as the client gets it, held to until it expires."""
+        expires_at = service.expiry(self.now, self.settings.quote_ttl_seconds)
+        quote_id = service.seal(self.tokens, basket, priced, buyer_id, expires_at)
+        return QuoteShown.of(priced, quote_id, expires_at)
 
 
 @router.post(
@@ -117,16 +145,29 @@ async def quote(
         errors.FreeOrderNotAllowed,
         group_errors.AlreadyInGroup,
         group_errors.QuotaSoldOut,
+        PromotionUsedUp,
+        CouponTaken,
     ),
 )
 async def place(
     wish: OrderWish, buyer: SignedIn, db: Db, now: Now, settings: Config, tokens: Sealer
 ) -> OrderShown:
-    """Place an order on a quote: stock, and in a group the seat, are held until it expires."""
+    """Place an order on a quote: stock, limits and, in a group, the seat are held until it expires.
+
+    When the price has changed, the refusal carries the new quote.
+    """
     placing = PlaceWish(wish.basket(), wish.quote_id, wish.goes_to())
-    return OrderShown.whole(
-        await service.place(db, buyer.id, placing, settings=settings, tokens=tokens, now=now)
-    )
+    try:
+        placed = await service.place(
+            db, buyer.id, placing, settings=settings, tokens=tokens, now=now
+        )
+    except PriceChanged as changed:
+        till = _Till(settings, tokens, now)
+        fresh = till.quoted(placing.basket, changed.priced, buyer.id)
+        raise errors.QuoteChanged(
+            total_amount=fresh.total_amount, quote=fresh.model_dump(mode="json")
+        ) from changed
+    return OrderShown.whole(placed)
 
 
 @router.get("/v1/orders", responses=problems(*_SIGNED))

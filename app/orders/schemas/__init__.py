@@ -2,6 +2,7 @@
 
 from app.orders.schemas.shown import (
     AppliedShown,
+    CouponRefusedShown,
     DeliveryAddressShown,
     NotAppliedShown,
     OrderBriefShown,
@@ -16,6 +17,7 @@ from app.orders.schemas.shown import (
     RefundShown,
 )
 from app.orders.schemas.wishes import (
+    AddOnChoiceWish,
     DeliveryAddressWish,
     GroupChoice,
     LineWish,
@@ -28,7 +30,9 @@ from app.orders.schemas.wishes import (
 )
 
 __all__ = [
+    "AddOnChoiceWish",
     "AppliedShown",
+    "CouponRefusedShown",
     "DeliveryAddressShown",
     "DeliveryAddressWish",
     "GroupChoice",

@@ -9,11 +9,12 @@ from pydantic import ConfigDict, Field, field_validator
 
 from app.core.http.paging import Page
 from app.core.http.schema import Shown
-from app.orders.models import Fulfilment, OrderStatus, RefundShare
+from app.orders.models import Fulfilment, LineOrigin, OrderStatus, RefundShare
 from app.orders.rules import OF_THE_SHOP
 from app.orders.service.pricing import Priced
 from app.orders.service.read import OrderBrief, OrderView
 from app.payments.models import PaymentState, RefundStatus
+from app.promotions.rules.coupons import CouponReason
 
 _AT = "2026-06-18T04:00:00Z"
 _ID = "0192f0c1-a5e8-7000-a000-00000000000"
@@ -63,6 +64,8 @@ _ORDER = {
         {
             "id": f"{_ID}9",
             **_OF_LINE,
+            "origin": "goods",
+            "promotion_id": None,
             "product_title": "东魁杨梅",
             "variant_title": "2.5kg",
             "sku": "YM-25",
@@ -128,6 +131,19 @@ class NotAppliedShown(Shown):
     params: dict[str, Any]
 
 
+class CouponRefusedShown(Shown):
+    """A code or coupon that changes nothing, and the stable reason why."""
+
+    model_config = _example(
+        code="BAYBERRY26", coupon_id=None, promotion_id=f"{_ID}6", reason="coupon_expired"
+    )
+
+    code: str | None = Field(description="As it was typed.")
+    coupon_id: UUID | None
+    promotion_id: UUID | None
+    reason: CouponReason
+
+
 class QuoteShown(Shown):
     """The price of a basket, explained; `quote_id` holds the shop to it until `expires_at`."""
 
@@ -151,6 +167,7 @@ class QuoteShown(Shown):
         total_amount=9_900,
         applied=[{**_OFF, "names": {}}],
         not_applied=[],
+        coupons=[],
         optimality="proven",
         bound_amount=9_900,
         runner_up_amount=None,
@@ -169,6 +186,7 @@ class QuoteShown(Shown):
     total_amount: int
     applied: list[AppliedShown]
     not_applied: list[NotAppliedShown]
+    coupons: list[CouponRefusedShown] = Field(description="Those presented that change nothing.")
     optimality: Literal["proven", "best_found"]
     bound_amount: int
     runner_up_amount: int | None
@@ -216,6 +234,7 @@ class QuoteShown(Shown):
                 )
                 for n in quote.not_applied
             ],
+            coupons=[CouponRefusedShown.model_validate(one) for one in priced.refused],
             **{name: getattr(quote, name) for name in _QUOTE_AMOUNTS},
         )
 
@@ -236,9 +255,14 @@ _QUOTE_AMOUNTS = (
 
 
 class OrderLineShown(Shown):
-    """A line of an order; `refunded_*` count what went back."""
+    """A line of an order; `refunded_*` count what went back.
+
+    `promotion_id` names the promotion of an add-on or a gift.
+    """
 
     id: UUID
+    origin: LineOrigin
+    promotion_id: UUID | None
     variant_id: UUID
     product_id: UUID
     product_title: str

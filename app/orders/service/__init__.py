@@ -13,7 +13,15 @@ from app.orders.service.end import Doors, cancel, end_unpaid
 from app.orders.service.fulfil import receive, ship
 from app.orders.service.pay import PayWish, pay
 from app.orders.service.place import PlaceWish, place
-from app.orders.service.pricing import BasketWish, Priced, expiry, price, seal
+from app.orders.service.pricing import (
+    AddOnWish,
+    BasketWish,
+    PriceChanged,
+    Priced,
+    expiry,
+    price,
+    seal,
+)
 from app.orders.service.read import (
     OrderView,
     order_of_member,
@@ -25,11 +33,13 @@ from app.orders.service.read import (
 from app.orders.service.refund import RefundWish, pay_back, refund
 
 __all__ = [
+    "AddOnWish",
     "BasketWish",
     "Doors",
     "OrderView",
     "PayWish",
     "PlaceWish",
+    "PriceChanged",
     "Priced",
     "RefundWish",
     "cancel",

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,15 +11,17 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog import service as catalog
-from app.catalog.rules import BasketGoods, Goods, Wanted
+from app.catalog.rules import BasketGoods, Goods, Wanted, summed
 from app.community import service as community
 from app.core.security import Tokens
 from app.groupbuy import service as groupbuy
 from app.groupbuy.errors import OneLineOnly
 from app.groupbuy.service import GroupOffer, GroupWish
-from app.orders.errors import QuoteChanged, QuoteExpired, QuoteInvalid
+from app.orders.errors import QuoteExpired, QuoteInvalid
 from app.promotions import service as promotions
+from app.promotions.errors import CouponWithGroup
 from app.promotions.pricing.basket import (
+    AddOnChoice,
     Basket,
     BasketLine,
     Buyer,
@@ -29,8 +31,19 @@ from app.promotions.pricing.basket import (
 )
 from app.promotions.pricing.group_price import GroupPrice
 from app.promotions.pricing.quote import Quote, quote
+from app.promotions.service import CouponRefused, CouponUse, CouponWish, Limits, Use
 
 SEAL = "quote"
+NO_COUPON_WISH = CouponWish((), ())
+
+
+@dataclass(frozen=True, slots=True)
+class AddOnWish:
+    """Units that the buyer chooses from an add-on offer."""
+
+    promotion_id: UUID
+    variant_id: UUID
+    quantity: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +54,39 @@ class BasketWish:
     lines: tuple[Wanted, ...]
     group: GroupWish | None = None
     community_id: UUID | None = None
+    coupons: CouponWish = NO_COUPON_WISH
+    channel: str | None = None
+    add_ons: tuple[AddOnWish, ...] = ()
 
     def digest(self) -> str:
-        """The same for the same wish, whatever the order of its lines."""
+        """The same for the same wish, whatever the order of its parts."""
         lines = sorted((str(line.variant_id), line.quantity) for line in self.lines)
         group = [str(self.group.campaign_id), str(self.group.group_id)] if self.group else None
-        wish = [str(self.shop_id), lines, group, str(self.community_id)]
+        coupons = [sorted(self.coupons.codes), sorted(map(str, self.coupons.coupon_ids))]
+        add_ons = sorted((str(a.promotion_id), str(a.variant_id), a.quantity) for a in self.add_ons)
+        basket = [str(self.shop_id), str(self.community_id), self.channel]
+        wish = [basket, lines, group, coupons, add_ons]
         return hashlib.sha256(json.dumps(wish).encode()).hexdigest()
+
+    def goods(self) -> tuple[Wanted, ...]:
+        """Everything that is asked for, the chosen add-ons last."""
+        return (*self.lines, *(Wanted(a.variant_id, a.quantity) for a in self.add_ons))
 
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A basket with its price, its goods and, in a group, the offer it stands on."""
+    """A basket with its price, its goods and, in a group, the offer it stands on.
+
+    `refused` are coupons that change nothing; `limits` those of the limited promotions.
+    """
 
     goods: BasketGoods
     quote: Quote
     offer: GroupOffer | None
     names: Mapping[UUID, Mapping[str, str]]
+    purse: promotions.Purse = promotions.NO_COUPONS
+    refused: tuple[CouponRefused, ...] = ()
+    limits: Mapping[UUID, Limits] = field(default_factory=dict)
 
     def digest(self) -> str:
         """What the buyer was promised: the total and the rules, by version, that made it."""
@@ -67,23 +96,77 @@ class Priced:
         promise = [self.quote.total_amount, self.quote.shipping_amount, rules]
         return hashlib.sha256(json.dumps(promise).encode()).hexdigest()
 
+    def units(self) -> dict[UUID, int]:
+        """Units by variant over all lines of the quote: what the order takes from stock."""
+        units: dict[UUID, int] = {}
+        for line in self.quote.lines:
+            units[line.variant_id] = units.get(line.variant_id, 0) + line.quantity
+        return units
 
-async def price(db: AsyncSession, wish: BasketWish, member_id: UUID, *, now: datetime) -> Priced:
-    """Price a basket: five statements at most, then the pure engine."""
-    if wish.group is not None and len(wish.lines) != 1:
-        raise OneLineOnly
-    goods = await catalog.basket(db, wish.shop_id, wish.lines)
-    standing = await community.membership(db, member_id, wish.shop_id)
-    live = await promotions.live(db, wish.shop_id, now=now)
+    def uses(self) -> list[Use]:
+        """What the order takes of the limited promotions that made its price."""
+        return [
+            Use(a.promotion_id, self.limits[a.promotion_id], a.amount, tier_units={})
+            for a in self.quote.applied
+            if a.promotion_id is not None and a.promotion_id in self.limits
+        ]
+
+    def coupon_uses(self) -> list[CouponUse]:
+        """The coupons that made its price."""
+        ids = (a.promotion_id for a in self.quote.applied if a.promotion_id is not None)
+        return [use for id_ in ids if (use := self.purse.use_of(id_)) is not None]
+
+
+async def price(
+    db: AsyncSession, wish: BasketWish, member_id: UUID | None, *, now: datetime
+) -> Priced:
+    """Price a basket: seven statements at most, then the pure engine.
+
+    Each of coupons, limits and groups costs one where there is any. Of somebody who has not signed
+    in nothing is known.
+    """
+    _check(wish)
+    goods = await catalog.basket(db, wish.shop_id, wish.goods())
+    buyer = await _buyer(db, wish.shop_id, member_id)
+    purse = await promotions.present(db, wish.shop_id, member_id, wish.coupons, now=now)
+    live = await promotions.live(db, wish.shop_id, now=now, presented=purse.promotion_ids)
+    left = await promotions.standing(db, live.limits, member_id)
     offer = await _offer(db, wish, now)
     basket = Basket(
         currency=goods.shop.currency,
-        lines=tuple(_line(g) for g in goods.goods.values()),
+        lines=tuple(_line(goods.goods[v], units) for v, units in summed(wish.lines).items()),
         shipping_amount=goods.shop.shipping_flat_amount,
         price_setting=_setting(goods, offer),
-        buyer=Buyer(standing.paid_orders, standing.tags, standing.community_ids),
+        buyer=buyer,
+        channel=wish.channel,
+        coupons=purse.coupons,
+        add_ons=tuple(_add_on(goods.goods[a.variant_id], a) for a in wish.add_ons),
     )
-    return Priced(goods, quote(basket, live.promotions, now=now), offer, live.names)
+    return Priced(
+        goods,
+        quote(basket, live.promotions, now=now, left=left),
+        offer,
+        live.names,
+        purse,
+        purse.without(frozenset(live.names)),
+        live.limits,
+    )
+
+
+def _check(wish: BasketWish) -> None:
+    if wish.group is None:
+        return
+    if len(wish.lines) != 1 or wish.add_ons:
+        raise OneLineOnly
+    if wish.coupons:
+        raise CouponWithGroup
+
+
+async def _buyer(db: AsyncSession, shop_id: UUID, member_id: UUID | None) -> Buyer:
+    if member_id is None:
+        return Buyer(0, frozenset(), frozenset(), is_known=False)
+    standing = await community.membership(db, member_id, shop_id)
+    return Buyer(standing.paid_orders, standing.tags, standing.community_ids)
 
 
 async def _offer(db: AsyncSession, wish: BasketWish, now: datetime) -> GroupOffer | None:
@@ -110,23 +193,28 @@ def _setting(goods: BasketGoods, offer: GroupOffer | None) -> PriceSetting:
     )
 
 
-def _line(goods: Goods) -> BasketLine:
+def _add_on(goods: Goods, wish: AddOnWish) -> AddOnChoice:
+    line = _line(goods, wish.quantity)
+    return AddOnChoice(wish.promotion_id, replace(line, key=f"{line.key}+{wish.promotion_id}"))
+
+
+def _line(goods: Goods, quantity: int) -> BasketLine:
     return BasketLine(
         key=str(goods.variant_id),
         variant_id=goods.variant_id,
         product_id=goods.product_id,
         category_ids=goods.category_ids,
         tags=goods.tags,
-        quantity=goods.quantity,
+        quantity=quantity,
         list_amount=goods.list_amount,
         floor_amount=goods.floor_amount,
     )
 
 
 def seal(
-    tokens: Tokens, wish: BasketWish, priced: Priced, member_id: UUID, expires_at: datetime
+    tokens: Tokens, wish: BasketWish, priced: Priced, member_id: UUID | None, expires_at: datetime
 ) -> str:
-    """The quote id: basket, promise and expiry, signed; nothing is stored."""
+    """The quote id: basket, promise, buyer and expiry, signed; nothing is stored."""
     told = [wish.digest(), priced.digest(), str(member_id), int(expires_at.timestamp())]
     return tokens.seal(SEAL, told)
 
@@ -151,10 +239,18 @@ def _four(told: Any) -> tuple[str, str, str, int]:
     return str(basket), str(promise), str(buyer), int(expires)
 
 
+class PriceChanged(Exception):  # noqa: N818 - told to the buyer as a new quote
+    """The price of now, where it is not the one that was quoted."""
+
+    def __init__(self, priced: Priced) -> None:
+        super().__init__(priced.quote.total_amount)
+        self.priced = priced
+
+
 def hold_to(promise: str, priced: Priced) -> None:
-    """Refuse when the price of now is not the price that was quoted."""
+    """Raise `PriceChanged` when the price of now is not the price that was quoted."""
     if priced.digest() != promise:
-        raise QuoteChanged(total_amount=priced.quote.total_amount)
+        raise PriceChanged(priced)
 
 
 def expiry(now: datetime, ttl_seconds: int) -> datetime:

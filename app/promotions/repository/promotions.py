@@ -38,6 +38,8 @@ _live = (
         sa.cast(_c.community_ids, sa.Text).label("community_ids"),
         sa.cast(_c.member_tags_any, sa.Text).label("member_tags_any"),
         _c.exclusive,
+        sa.cast(_c.limits, sa.Text).label("limits"),
+        _c.needs_coupon,
     )
     .where(
         _promotions.c.shop_id == sa.bindparam("of_shop", type_=sa.Uuid()),
@@ -53,7 +55,7 @@ _live = (
 
 
 class Live(NamedTuple):
-    """An active promotion as it is stored; `rule` to `member_tags_any` are JSON texts."""
+    """An active promotion as it is stored; fields that are JSON are told as texts."""
 
     id: UUID
     version: int
@@ -68,6 +70,8 @@ class Live(NamedTuple):
     community_ids: str
     member_tags_any: str
     exclusive: bool
+    limits: str
+    needs_coupon: bool
 
 
 async def live(db: AsyncSession, shop_id: UUID, *, over_at: datetime) -> Sequence[Live]:

@@ -1,5 +1,5 @@
 """HTTP of promotions."""
 
-from app.promotions.routes import promotions
+from app.promotions.routes import coupons, promotions
 
-ROUTERS = (promotions.router,)
+ROUTERS = (promotions.router, coupons.operators, coupons.members)

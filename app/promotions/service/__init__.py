@@ -1,5 +1,12 @@
 """What others may ask of promotions; each takes the caller's session first."""
 
+from app.promotions.service.coupons import (
+    NO_COUPONS,
+    CouponRefused,
+    CouponWish,
+    Purse,
+    present,
+)
 from app.promotions.service.editing import (
     activate,
     copy,
@@ -9,16 +16,39 @@ from app.promotions.service.editing import (
     promotion,
     stop,
 )
+from app.promotions.service.limits import (
+    CouponUse,
+    Limits,
+    Use,
+    keep,
+    release,
+    reserve,
+    retake,
+    standing,
+)
 from app.promotions.service.live import LivePromotions, live
 
 __all__ = [
+    "NO_COUPONS",
+    "CouponRefused",
+    "CouponUse",
+    "CouponWish",
+    "Limits",
     "LivePromotions",
+    "Purse",
+    "Use",
     "activate",
     "copy",
     "create",
     "edit",
+    "keep",
     "list_promotions",
     "live",
+    "present",
     "promotion",
+    "release",
+    "reserve",
+    "retake",
+    "standing",
     "stop",
 ]

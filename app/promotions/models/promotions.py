@@ -56,5 +56,9 @@ class Promotion(SQLModel, table=True):
     community_ids: list[str] = Field(sa_type=Json)
     member_tags_any: list[str] = Field(sa_type=Json)
     exclusive: bool = False
+    limits: dict[str, Any] = Field(
+        default_factory=dict, sa_type=Json, sa_column_kwargs={"server_default": "{}"}
+    )
+    needs_coupon: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     version: int = 1
     created_at: datetime
