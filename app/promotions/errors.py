@@ -82,7 +82,7 @@ class CouponWithGroup(Problem):
 class BadCouponBatch(Problem):
     """The batch contradicts itself or its promotion; `reason` says how.
 
-    Reasons: `promotion` (it needs no coupon, or is over), `claim_window` and `valid_window` (they
+    Reasons: `promotion` (it needs no coupon), `claim_window` and `valid_window` (they
     end before they start, or have ended).
     """
 

@@ -1,19 +1,21 @@
 """Shapes of quotes, orders, payments and refunds."""
 
-from app.orders.schemas.shown import (
+from app.orders.schemas.quotes import (
     AppliedShown,
     CouponRefusedShown,
-    DeliveryAddressShown,
     NotAppliedShown,
+    PriceAdjustmentShown,
+    QuoteLineShown,
+    QuoteShown,
+)
+from app.orders.schemas.shown import (
+    DeliveryAddressShown,
     OrderBriefShown,
     OrderLineShown,
     OrderPage,
     OrderShown,
     PaymentAnswer,
     PaymentShown,
-    PriceAdjustmentShown,
-    QuoteLineShown,
-    QuoteShown,
     RefundShown,
 )
 from app.orders.schemas.wishes import (

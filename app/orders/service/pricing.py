@@ -31,7 +31,7 @@ from app.promotions.pricing.basket import (
 )
 from app.promotions.pricing.group_price import GroupPrice
 from app.promotions.pricing.quote import Quote, quote
-from app.promotions.service import CouponRefused, CouponUse, CouponWish, Limits, Use
+from app.promotions.service import CouponUse, CouponWish, Limits, Purse, Use
 
 SEAL = "quote"
 NO_COUPON_WISH = CouponWish((), ())
@@ -77,15 +77,14 @@ class BasketWish:
 class Priced:
     """A basket with its price, its goods and, in a group, the offer it stands on.
 
-    `refused` are coupons that change nothing; `limits` those of the limited promotions.
+    `limits` has those of the limited promotions.
     """
 
     goods: BasketGoods
     quote: Quote
     offer: GroupOffer | None
     names: Mapping[UUID, Mapping[str, str]]
-    purse: promotions.Purse = promotions.NO_COUPONS
-    refused: tuple[CouponRefused, ...] = ()
+    purse: Purse = promotions.NO_COUPONS
     limits: Mapping[UUID, Limits] = field(default_factory=dict)
 
     def digest(self) -> str:
@@ -130,6 +129,7 @@ async def price(
     buyer = await _buyer(db, wish.shop_id, member_id)
     purse = await promotions.present(db, wish.shop_id, member_id, wish.coupons, now=now)
     live = await promotions.live(db, wish.shop_id, now=now, presented=purse.promotion_ids)
+    purse = purse.good_for(frozenset(p.id for p in live.promotions if p.needs_coupon))
     left = await promotions.standing(db, live.limits, member_id)
     offer = await _offer(db, wish, now)
     basket = Basket(
@@ -148,7 +148,6 @@ async def price(
         offer,
         live.names,
         purse,
-        purse.without(frozenset(live.names)),
         live.limits,
     )
 

@@ -165,9 +165,9 @@ def _turns(*, on_postgresql: bool) -> tuple[sa.Select[Any], sa.ScalarSelect[int]
         .order_by(wanted.c.promotion_id)
     )
     allowed = given_later("allowed", _COUNTS, on_postgresql=on_postgresql)
-    uses_max = sa.select(allowed.c.uses_max).where(
-        allowed.c.promotion_id == _members.c.promotion_id
-    )
+    # By its name alone, as the counters must not be listed in the subquery once more.
+    this = sa.literal_column("excluded.promotion_id", _UUID)
+    uses_max = sa.select(allowed.c.uses_max).where(allowed.c.promotion_id == this)
     return rows, uses_max.scalar_subquery()
 
 

@@ -1,12 +1,5 @@
 """What others may ask of promotions; each takes the caller's session first."""
 
-from app.promotions.service.coupons import (
-    NO_COUPONS,
-    CouponRefused,
-    CouponWish,
-    Purse,
-    present,
-)
 from app.promotions.service.editing import (
     activate,
     copy,
@@ -20,13 +13,19 @@ from app.promotions.service.limits import (
     CouponUse,
     Limits,
     Use,
-    keep,
     release,
     reserve,
     retake,
     standing,
 )
 from app.promotions.service.live import LivePromotions, live
+from app.promotions.service.purse import (
+    NO_COUPONS,
+    CouponRefused,
+    CouponWish,
+    Purse,
+    present,
+)
 
 __all__ = [
     "NO_COUPONS",
@@ -41,7 +40,6 @@ __all__ = [
     "copy",
     "create",
     "edit",
-    "keep",
     "list_promotions",
     "live",
     "present",

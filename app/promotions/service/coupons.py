@@ -1,9 +1,9 @@
-"""Coupons: given out in batches, claimed by members, and read when one is presented."""
+"""Coupons: given out in batches by operators, claimed and kept by members."""
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,14 +18,11 @@ from app.core.ids import new_id
 from app.promotions.errors import ClaimLimitReached, CodeInUse, CouponsGone
 from app.promotions.events import CouponClaimed
 from app.promotions.models import BatchStatus, CouponKind, CouponState
-from app.promotions.pricing.basket import Coupon
 from app.promotions.repository import coupons as repository
-from app.promotions.repository.coupons import Presented
 from app.promotions.rules.coupons import (
     CODE_ALPHABET,
     CODE_LENGTH,
     BatchWish,
-    CouponReason,
     WalletState,
     check_batch,
     check_claimable,
@@ -34,151 +31,6 @@ from app.promotions.rules.coupons import (
     wallet_state,
 )
 from app.promotions.service.editing import promotion
-from app.promotions.service.limits import CouponUse
-
-_LAST = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class CouponRefused:
-    """A code or coupon that was presented and changes nothing, and why."""
-
-    code: str | None
-    coupon_id: UUID | None
-    promotion_id: UUID | None
-    reason: CouponReason
-
-
-@dataclass(frozen=True, slots=True)
-class Purse:
-    """The coupons somebody presents, as the engine takes them, and those that do not hold.
-
-    The first for a promotion is the one that is used: one that holds, and of these the one that
-    ends first.
-    """
-
-    coupons: tuple[Coupon, ...] = ()
-    refused: tuple[CouponRefused, ...] = ()
-    shared_ids: frozenset[UUID] = frozenset()
-
-    @property
-    def promotion_ids(self) -> frozenset[UUID]:
-        """The promotions there is a coupon for."""
-        return frozenset(coupon.promotion_id for coupon in self.coupons)
-
-    def use_of(self, promotion_id: UUID) -> CouponUse | None:
-        """The coupon that is used up when this promotion is applied."""
-        for coupon in self.coupons:
-            if coupon.promotion_id == promotion_id:
-                return CouponUse(coupon.id, promotion_id, coupon.id in self.shared_ids)
-        return None
-
-    def without(self, live_ids: frozenset[UUID]) -> tuple[CouponRefused, ...]:
-        """Those that change nothing, also because their promotion is not live."""
-        lost = [c for c in self.coupons if c.promotion_id not in live_ids]
-        return (
-            *self.refused,
-            *(CouponRefused(None, c.id, c.promotion_id, "coupon_stopped") for c in lost),
-        )
-
-
-NO_COUPONS = Purse()
-
-
-@dataclass(frozen=True, slots=True)
-class CouponWish:
-    """What a buyer puts on the counter: codes as they were typed, and ids of own coupons."""
-
-    codes: tuple[str, ...]
-    coupon_ids: tuple[UUID, ...]
-
-    def __bool__(self) -> bool:
-        """Whether there is anything at all."""
-        return bool(self.codes or self.coupon_ids)
-
-
-async def present(
-    db: AsyncSession, shop_id: UUID, member_id: UUID | None, shown: CouponWish, *, now: datetime
-) -> Purse:
-    """Look up what is presented, by one statement; nothing presented is nothing asked.
-
-    Somebody who has not signed in learns nothing about a code, not even that it exists.
-    """
-    if not shown:
-        return NO_COUPONS
-    if member_id is None:
-        return Purse(refused=_all_refused(shown, "needs_sign_in"))
-    codes = {normalised(code): code for code in shown.codes}
-    rows = await repository.presented(db, shop_id, codes.keys(), shown.coupon_ids)
-    by_code = {row.code: row for row in rows if row.code is not None}
-    by_id = {row.id: row for row in rows}
-    looks = [
-        _look(by_code.get(plain), member_id, now, code=typed) for plain, typed in codes.items()
-    ]
-    looks += [_look(by_id.get(id_), member_id, now, coupon_id=id_) for id_ in shown.coupon_ids]
-    refused = tuple(look for look in looks if isinstance(look, CouponRefused))
-    held = {look.id: look for look in looks if isinstance(look, Presented)}
-    return Purse(
-        coupons=tuple(_coupon(row) for row in sorted(held.values(), key=_soonest)),
-        refused=refused,
-        shared_ids=frozenset(id_ for id_, row in held.items() if row.state is CouponState.SHARED),
-    )
-
-
-def _all_refused(shown: CouponWish, reason: CouponReason) -> tuple[CouponRefused, ...]:
-    return (
-        *(CouponRefused(code, None, None, reason) for code in shown.codes),
-        *(CouponRefused(None, coupon_id, None, reason) for coupon_id in shown.coupon_ids),
-    )
-
-
-def _look(
-    row: Presented | None,
-    member_id: UUID,
-    now: datetime,
-    *,
-    code: str | None = None,
-    coupon_id: UUID | None = None,
-) -> Presented | CouponRefused:
-    reason = _why_not(row, member_id, now, by_code=code is not None)
-    if row is None or reason is not None:
-        promotion_id = None if reason in _TELL_NOTHING or row is None else row.promotion_id
-        return CouponRefused(code, coupon_id, promotion_id, reason or "coupon_unknown")
-    return row
-
-
-_TELL_NOTHING = ("coupon_unknown", "coupon_foreign")
-
-
-def _why_not(
-    row: Presented | None, member_id: UUID, now: datetime, *, by_code: bool
-) -> CouponReason | None:
-    # An id is no code: it opens only what is the member's own.
-    if row is None or (row.member_id is None and not by_code):
-        return "coupon_unknown"
-    if row.member_id not in (None, member_id):
-        return "coupon_foreign"
-    return _why_not_now(row, now)
-
-
-def _why_not_now(row: Presented, now: datetime) -> CouponReason | None:
-    if row.batch_status is BatchStatus.STOPPED:
-        return "coupon_stopped"
-    if row.state is CouponState.RESERVED:
-        return "coupon_used"
-    if row.valid_until is not None and now >= row.valid_until:
-        return "coupon_expired"
-    if row.valid_from is not None and now < row.valid_from:
-        return "coupon_not_started"
-    return None
-
-
-def _soonest(row: Presented) -> tuple[datetime, int]:
-    return row.valid_until or _LAST, row.id.int
-
-
-def _coupon(row: Presented) -> Coupon:
-    return Coupon(row.id, row.promotion_id, row.valid_from, row.valid_until)
 
 
 async def create_batch(
