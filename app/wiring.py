@@ -32,6 +32,7 @@ from app.payments.events import EVENTS as PAYMENT_EVENTS
 from app.payments.events import PaymentCaptured, RefundSucceeded
 from app.payments.gateway import Gateway
 from app.payments.jobs import JOBS as PAYMENT_JOBS
+from app.promotions.events import EVENTS as PROMOTION_EVENTS
 from app.promotions.routes import ROUTERS as PROMOTION_ROUTERS
 from app.settings import Settings
 
@@ -54,6 +55,7 @@ EVENTS: tuple[type[Event], ...] = (
     *GROUPBUY_EVENTS,
     *ORDER_EVENTS,
     *PAYMENT_EVENTS,
+    *PROMOTION_EVENTS,
 )
 
 JOBS: tuple[Job, ...] = (

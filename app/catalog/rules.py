@@ -1,7 +1,7 @@
 """Pure decisions of the catalogue, and the goods of a basket as the features above read them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -71,10 +71,14 @@ class Goods:
 
 @dataclass(frozen=True, slots=True)
 class BasketGoods:
-    """The goods of a basket by variant, in the order they were first named, and their shop."""
+    """The goods of a basket by variant, in the order they were first named, and their shop.
+
+    `also` has what promotions may add to it, as far as it is for sale.
+    """
 
     shop: ShopTerms
     goods: Mapping[UUID, Goods]
+    also: Mapping[UUID, Goods] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

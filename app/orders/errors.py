@@ -24,12 +24,15 @@ class QuoteInvalid(Problem):
 
 
 class QuoteChanged(Problem):
-    """Prices or promotions have changed since the quote; nothing is sold at a silent new price."""
+    """Prices or promotions have changed since the quote; nothing is sold at a silent new price.
+
+    `quote` is the new one, whole, with a `quote_id` that can be placed.
+    """
 
     status = HTTPStatus.CONFLICT
     code = "quote_changed"
-    title = "The price has changed, ask for a new quote"
-    title_zh = "价格已变化，请重新获取报价"
+    title = "The price has changed, here is the new quote"
+    title_zh = "价格已变化，请确认新的报价"
 
 
 class FreeOrderNotAllowed(Problem):

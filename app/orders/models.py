@@ -38,6 +38,14 @@ class RefundShare(StrEnum):
     FULL = "full"
 
 
+class LineOrigin(StrEnum):
+    """Why a line is in the order: wanted, chosen from an add-on offer, or given."""
+
+    GOODS = "goods"
+    ADD_ON = "add_on"
+    GIFT = "gift"
+
+
 _PLACED = sa.text("status = 'placed'")
 
 
@@ -89,7 +97,11 @@ class Order(SQLModel, table=True):
 
 
 class OrderLine(SQLModel, table=True):
-    """One variant of an order; `unit_shares` are the frozen shares a refund pays back, as runs."""
+    """One variant of an order; `unit_shares` are the frozen shares a refund pays back, as runs.
+
+    `promotion_id` says which promotion an add-on or a gift came with. The brand and its share of
+    the sale are those of the moment it was placed.
+    """
 
     __tablename__ = "order_lines"
     __table_args__ = (
@@ -107,6 +119,14 @@ class OrderLine(SQLModel, table=True):
     position: int
     variant_id: UUID = Field(foreign_key="variants.id", index=True)
     product_id: UUID = Field(foreign_key="products.id")
+    origin: LineOrigin = Field(
+        default=LineOrigin.GOODS,
+        sa_type=enum_column(LineOrigin),
+        sa_column_kwargs={"server_default": LineOrigin.GOODS.value},
+    )
+    promotion_id: UUID | None = Field(default=None, foreign_key="promotions.id")
+    brand_id: UUID | None = None
+    brand_share_bp: int | None = None
     product_title: str = Field(max_length=120)
     variant_title: str = Field(max_length=120)
     sku: str = Field(max_length=64)

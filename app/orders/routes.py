@@ -1,5 +1,7 @@
 """The line of sale over HTTP: quote, place, pay, cancel, receive; and the shop's side of it."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Annotated, cast
 from uuid import UUID
@@ -14,9 +16,10 @@ from app.core.errors import Forbidden, NotFound, Unauthenticated
 from app.core.http.paging import Paged
 from app.core.http.problem import problems
 from app.core.http.route import GoOutside, Reading, Transactional, attempt_of
+from app.core.i18n import Lang, Language
 from app.core.security import Principal, Tokens
 from app.groupbuy import errors as group_errors
-from app.identity.deps import SignedIn, may
+from app.identity.deps import MaybeMember, SignedIn, may
 from app.identity.rules import Right
 from app.orders import errors, service
 from app.orders.models import OrderStatus
@@ -34,9 +37,23 @@ from app.orders.schemas import (
     RefundShown,
     ShipWish,
 )
-from app.orders.service import Doors, PayWish, PlaceWish, RefundWish
+from app.orders.service import (
+    BasketWish,
+    Doors,
+    PayWish,
+    PlaceWish,
+    PriceChanged,
+    Priced,
+    RefundWish,
+)
 from app.payments import errors as payment_errors
 from app.payments.gateway import GatewayUnavailable
+from app.promotions.errors import (
+    AddOnNotOffered,
+    CouponTaken,
+    CouponWithGroup,
+    PromotionUsedUp,
+)
 from app.settings import Settings
 
 _SIGNED = (Unauthenticated, Forbidden)
@@ -44,6 +61,8 @@ _PRICING = (
     NotFound,
     VariantNotFound,
     ShopPaused,
+    AddOnNotOffered,
+    CouponWithGroup,
     group_errors.CampaignNotRunning,
     group_errors.GroupClosed,
     group_errors.GroupFull,
@@ -86,21 +105,38 @@ async def _doors(request: Request, outside: GoOutside, settings: Config) -> Door
 World = Annotated[Doors, Depends(_doors)]
 
 
-@quotes.post("/v1/quotes", responses=problems(*_SIGNED, *_PRICING))
-async def quote(
-    wish: QuoteWish,
-    buyer: SignedIn,
-    db: ReadDb,
-    now: Now,
-    settings: Config,
-    tokens: Sealer,
-) -> QuoteShown:
-    """Price a basket and explain the price; nothing is written or held."""
-    basket = wish.basket()
-    priced = await service.price(db, basket, buyer.id, now=now)
-    expires_at = service.expiry(now, settings.quote_ttl_seconds)
-    quote_id = service.seal(tokens, basket, priced, buyer.id, expires_at)
-    return QuoteShown.of(priced, quote_id, expires_at)
+@dataclass(frozen=True, slots=True)
+class _Till:
+    """What seals a quote, in the reader's language."""
+
+    settings: Settings
+    tokens: Tokens
+    now: datetime
+    language: Language
+
+    def quoted(self, basket: BasketWish, priced: Priced, buyer_id: UUID | None) -> QuoteShown:
+        """The quote as the client gets it, held to until it expires."""
+        expires_at = service.expiry(self.now, self.settings.quote_ttl_seconds)
+        quote_id = service.seal(self.tokens, basket, priced, buyer_id, expires_at)
+        return QuoteShown.of(priced, quote_id, expires_at, self.language)
+
+
+async def _till(settings: Config, tokens: Sealer, now: Now, language: Lang) -> _Till:
+    return _Till(settings, tokens, now, language)
+
+
+Till = Annotated[_Till, Depends(_till)]
+
+
+@quotes.post("/v1/quotes", responses=problems(Unauthenticated, *_PRICING))
+async def quote(wish: QuoteWish, buyer: MaybeMember, db: ReadDb, till: Till) -> QuoteShown:
+    """Price a basket and explain the price; nothing is written or held.
+
+    Anybody may ask; only a quote made for a member can be placed, by that member.
+    """
+    basket, buyer_id = wish.basket(), buyer.id if buyer else None
+    priced = await service.price(db, basket, buyer_id, now=till.now)
+    return till.quoted(basket, priced, buyer_id)
 
 
 @router.post(
@@ -117,16 +153,26 @@ async def quote(
         errors.FreeOrderNotAllowed,
         group_errors.AlreadyInGroup,
         group_errors.QuotaSoldOut,
+        PromotionUsedUp,
+        CouponTaken,
     ),
 )
-async def place(
-    wish: OrderWish, buyer: SignedIn, db: Db, now: Now, settings: Config, tokens: Sealer
-) -> OrderShown:
-    """Place an order on a quote: stock, and in a group the seat, are held until it expires."""
+async def place(wish: OrderWish, buyer: SignedIn, db: Db, till: Till) -> OrderShown:
+    """Place an order on a quote: stock, limits and, in a group, the seat are held until it expires.
+
+    When the price has changed, the refusal carries the new quote.
+    """
     placing = PlaceWish(wish.basket(), wish.quote_id, wish.goes_to())
-    return OrderShown.whole(
-        await service.place(db, buyer.id, placing, settings=settings, tokens=tokens, now=now)
-    )
+    try:
+        placed = await service.place(
+            db, buyer.id, placing, settings=till.settings, tokens=till.tokens, now=till.now
+        )
+    except PriceChanged as changed:
+        fresh = till.quoted(placing.basket, changed.priced, buyer.id)
+        raise errors.QuoteChanged(
+            total_amount=fresh.total_amount, quote=fresh.model_dump(mode="json")
+        ) from changed
+    return OrderShown.whole(placed)
 
 
 @router.get("/v1/orders", responses=problems(*_SIGNED))

@@ -50,3 +50,107 @@ class BelowCostUnconfirmed(Problem):
     code = "below_cost_unconfirmed"
     title = "Goods would be sold below cost: confirm it with confirm_below_cost"
     title_zh = "部分商品将低于成本价销售，请通过 confirm_below_cost 确认"
+
+
+class LimitBelowTaken(Problem):
+    """A limit cannot go below what orders have taken; `slots` says which ones would."""
+
+    status = HTTPStatus.CONFLICT
+    code = "limit_below_taken"
+    title = "The limit is below what orders have taken"
+    title_zh = "限额低于已使用数量"
+
+
+class PromotionUsedUp(Problem):
+    """Rivals took the last of a promotion since the quote; `limit` says of what.
+
+    `uses`, `budget`, `tier:0` and so on are everybody's, `member` is the buyer's own count.
+    """
+
+    status = HTTPStatus.CONFLICT
+    code = "promotion_used_up"
+    title = "Nothing is left of the promotion, ask for a new quote"
+    title_zh = "优惠已被领完，请重新获取报价"
+    lasting = False
+
+
+class CouponTaken(Problem):
+    """Another order was faster with this coupon."""
+
+    status = HTTPStatus.CONFLICT
+    code = "coupon_taken"
+    title = "The coupon was used by another order"
+    title_zh = "优惠券已被其他订单使用"
+    lasting = False
+
+
+class CouponWithGroup(Problem):
+    """A group price meets no other promotion, so a coupon would be lost on it."""
+
+    status = HTTPStatus.CONFLICT
+    code = "coupon_with_group"
+    title = "A group order takes no coupon"
+    title_zh = "拼团订单不能使用优惠券"
+
+
+class BadCouponBatch(Problem):
+    """The batch contradicts itself or its promotion; `reason` says how.
+
+    Reasons: `promotion` (it needs no coupon), `claim_window` and `valid_window` (they
+    end before they start, or have ended).
+    """
+
+    status = HTTPStatus.CONFLICT
+    code = "bad_coupon_batch"
+    title = "The coupons contradict themselves or their promotion"
+    title_zh = "优惠券设置存在矛盾"
+
+
+class CodeInUse(Problem):
+    """A code belongs to one batch of a shop for good."""
+
+    status = HTTPStatus.CONFLICT
+    code = "code_in_use"
+    title = "The shop has used this code before"
+    title_zh = "该优惠码已被使用过"
+
+
+class CouponNotClaimable(Problem):
+    """The coupons are not for claiming, not yet, or no longer; `reason` says which.
+
+    Reasons: `kind` (a shared code is entered with the order), `not_started`, `ended`, `stopped`.
+    """
+
+    status = HTTPStatus.CONFLICT
+    code = "coupon_not_claimable"
+    title = "These coupons cannot be claimed"
+    title_zh = "优惠券不可领取"
+    lasting = False
+
+
+class CouponsGone(Problem):
+    """All coupons of the batch were claimed, or the one behind the code was."""
+
+    status = HTTPStatus.CONFLICT
+    code = "coupons_gone"
+    title = "All coupons were claimed"
+    title_zh = "优惠券已领完"
+    lasting = False
+
+
+class ClaimLimitReached(Problem):
+    """The member has claimed as many coupons of the batch as it may; `member_max` says how many."""
+
+    status = HTTPStatus.CONFLICT
+    code = "claim_limit_reached"
+    title = "You have claimed as many of these coupons as you may"
+    title_zh = "已达到每人领取上限"
+
+
+class AddOnNotOffered(Problem):
+    """The shop has no such add-on now, or offers other goods with it; `promotion_id` says which."""
+
+    status = HTTPStatus.CONFLICT
+    code = "add_on_not_offered"
+    title = "These goods are not offered with this promotion"
+    title_zh = "该换购活动不提供此商品"

@@ -10,9 +10,12 @@ from app.audit.repository import INVARIANTS
 from app.audit.repository.breach import Moment
 from app.audit.repository.judge import breaches
 from app.audit.service import Finding
+from app.promotions.models import CouponKind
+from tests.factories import Caller
 from tests.fakes import FrozenClock
 from tests.orders.market import Market
 from tests.payments.provider import Provider
+from tests.promotions.giving import batch, limited, promoted
 
 # A fault for each invariant, in plain SQL that no constraint of the tables forbids.
 FAULTS = {
@@ -32,6 +35,12 @@ FAULTS = {
     "WHERE refunded_amount = 0",
     "buyers_counted": "UPDATE buyers SET paid_orders = paid_orders + 1",
     "tenants_apart": "UPDATE groups SET shop_id = id",
+    "limits_counted": "UPDATE promotion_quotas SET taken_amount = taken_amount + 1",
+    "member_uses_counted": "UPDATE promotion_member_uses SET uses = uses + 1",
+    "uses_follow_orders": "UPDATE promotion_uses SET released_at = '2026-01-01 00:00:00+00:00'",
+    "coupons_used_once": "UPDATE coupons SET state = 'claimed', order_id = NULL "
+    "WHERE state = 'reserved'",
+    "claims_counted": "UPDATE coupon_batches SET claimed = claimed - 1",
     "owed_money_returned": "UPDATE orders SET refunded_amount = 0 "
     "WHERE refund_due_reason IS NOT NULL",
     "captures_true": "DELETE FROM sandbox_entries WHERE kind = 'charge'",
@@ -61,7 +70,8 @@ async def lived(market: Market, clock: FrozenClock) -> Market:
     await market.pay(ann, first)
     await market.pay(bob, await market.join(bob, first["group_id"]))
     await market.pay(ann, await market.open_group(ann))
-    alone = await market.place(bob, quantity=3)
+    coupon_id = await _coupon(market, bob)
+    alone = await market.place(bob, quantity=3, coupon_ids=[coupon_id])
     await market.pay(bob, alone)
     owner = await market.as_owner(market.shop_id)
     line_id = alone["lines"][0]["id"]
@@ -75,6 +85,17 @@ async def lived(market: Market, clock: FrozenClock) -> Market:
     await market.work()
     clock.advance(hours=1)
     return market
+
+
+async def _coupon(market: Market, member: Caller) -> str:
+    """A claimed coupon for a promotion that is limited."""
+    promotion_id = await promoted(market, market.shop_id, needs_coupon=True)
+    await limited(market, promotion_id, uses_max=5, member_uses_max=2, budget_amount=99_999)
+    limit = {"coupons_max": 3, "member_max": 1}
+    batch_id = await batch(market, market.shop_id, promotion_id, CouponKind.CLAIMED, **limit)
+    claimed = await member.post("/v1/coupons/claims", {"batch_id": str(batch_id)})
+    coupon_id: str = claimed.json()["id"]
+    return coupon_id
 
 
 async def audit(market: Market, shop_id: UUID | None = None) -> dict[str, Finding]:
@@ -178,3 +199,35 @@ async def test_what_is_owed_back_must_be_told(market: Market, kind: str) -> None
     owe = statement.bindparams(reason=reason)
     await market.database.transact(lambda db: db.execute(owe))
     assert await broken(market) == {"orders_told"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen"),
+    [
+        ("UPDATE promotion_quotas SET taken_amount = 0 WHERE slot = 'budget'", "limits_counted"),
+        ("UPDATE promotion_quotas SET taken_amount = 3 WHERE slot = 'uses'", "limits_counted"),
+        ("UPDATE coupons SET order_id = id WHERE state = 'reserved'", "coupons_used_once"),
+        ("UPDATE coupons SET number = 2", "claims_counted"),
+        ("UPDATE promotion_member_uses SET uses = 0", "member_uses_counted"),
+    ],
+)
+async def test_limits_are_counted_from_what_orders_hold(
+    market: Market, fault: str, seen: str
+) -> None:
+    ann = await market.buyer("ann")
+    order = await market.place(ann, coupon_ids=[await _coupon(market, ann)])
+    await market.pay(ann, order)
+    await market.work()
+    assert await broken(market) == set()
+    await market.database.transact(lambda db: db.execute(sa.text(fault)))
+    assert await broken(market) == {seen}
+
+
+async def test_an_order_that_ends_must_let_go(market: Market) -> None:
+    ann = await market.buyer("ann")
+    order = await market.place(ann, coupon_ids=[await _coupon(market, ann)])
+    assert (await ann.post(f"/v1/orders/{order['id']}/cancel")).status_code == 200
+    assert await broken(market) == set()
+    keep = sa.text("UPDATE promotion_uses SET released_at = NULL WHERE slot = 'uses'")
+    await market.database.transact(lambda db: db.execute(keep))
+    assert await broken(market) == {"uses_follow_orders", "limits_counted"}

@@ -7,7 +7,8 @@ import pytest
 
 from app.promotions.pricing.answer import NudgeCode
 from app.promotions.pricing.reasons import ReasonCode
-from app.promotions.rules.texts import NUDGE_TEXTS, REASON_TEXTS, Texts, text_of
+from app.promotions.rules.coupons import CouponReason
+from app.promotions.rules.texts import COUPON_TEXTS, NUDGE_TEXTS, REASON_TEXTS, Texts, text_of
 
 
 def names_in(sentence: str) -> set[str]:
@@ -15,11 +16,12 @@ def names_in(sentence: str) -> set[str]:
 
 
 def test_every_code_has_a_text() -> None:
-    assert set(get_args(ReasonCode)) <= REASON_TEXTS.keys()
+    assert set(get_args(ReasonCode)) == REASON_TEXTS.keys()
+    assert set(get_args(CouponReason)) == COUPON_TEXTS.keys()
     assert set(get_args(NudgeCode)) == NUDGE_TEXTS.keys()
 
 
-@pytest.mark.parametrize("texts", [REASON_TEXTS, NUDGE_TEXTS], ids=["reasons", "nudges"])
+@pytest.mark.parametrize("texts", [REASON_TEXTS, NUDGE_TEXTS, COUPON_TEXTS])
 def test_both_languages_tell_the_same_parameters(texts: Texts) -> None:
     for code, (zh, en) in texts.items():
         assert zh != en, code

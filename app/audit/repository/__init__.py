@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from app.audit.repository import facts, goods, groups, money
+from app.audit.repository import facts, goods, groups, limits, money
 from app.audit.repository.breach import Invariant
 
 INVARIANTS: Mapping[str, Invariant] = {
-    check.__name__: check for check in (*groups.CHECKS, *goods.CHECKS, *money.CHECKS, *facts.CHECKS)
+    check.__name__: check for part in (groups, goods, limits, money, facts) for check in part.CHECKS
 }

@@ -23,6 +23,9 @@ THROUGH: Mapping[str, tuple[str, str]] = {
     "order_refund_parts": ("order_id", "orders"),
     "sandbox_entries": ("payment_id", "payments"),
     "outbox_handled": ("event_id", "outbox_events"),
+    "promotion_quotas": ("promotion_id", "promotions"),
+    "promotion_member_uses": ("promotion_id", "promotions"),
+    "promotion_uses": ("promotion_id", "promotions"),
 }
 
 _PERSONAL = "personal data"
@@ -50,6 +53,8 @@ WITHHELD: Mapping[str, str] = {
 WITHHELD_COLUMNS: Mapping[str, frozenset[str]] = {
     "payments": frozenset({"token"}),
     "orders": frozenset({"tracking_number"}),
+    # Whoever has a code has what it is worth.
+    "coupons": frozenset({"code"}),
 }
 # The same told in JSON: the columns that may tell it, and the members left out of them.
 WITHHELD_MEMBERS = frozenset({"tracking_number"})

@@ -8,21 +8,35 @@ from app.core.sql import table
 from app.groupbuy.models import Campaign, Group, Seat
 from app.orders.models import Order, OrderLine, OrderRefundPart
 from app.payments.models import Payment, Refund, SandboxEntry, SandboxNotice
+from app.promotions.models import (
+    Coupon,
+    CouponBatch,
+    Promotion,
+    PromotionMemberUse,
+    PromotionQuota,
+    PromotionUse,
+)
 
 adjustments = table(StockAdjustment)
 answers = table(IdempotencyAnswer)
+batches = table(CouponBatch)
 buyers = table(Buyer)
 campaigns = table(Campaign)
+coupons = table(Coupon)
 entries = table(SandboxEntry)
 groups = table(Group)
 handled = table(OutboxHandled)
 lines = table(OrderLine)
+member_uses = table(PromotionMemberUse)
 notices = table(SandboxNotice)
 orders = table(Order)
 outbox = table(OutboxEvent)
 parts = table(OrderRefundPart)
 payments = table(Payment)
+promotions = table(Promotion)
+quotas = table(PromotionQuota)
 refunds = table(Refund)
 seats = table(Seat)
 stock = table(Stock)
+uses = table(PromotionUse)
 variants = table(Variant)

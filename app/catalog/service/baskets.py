@@ -1,6 +1,6 @@
 """What is for sale of what somebody wants, and which goods a promotion is about."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,23 +13,30 @@ from app.catalog.rules import BasketGoods, GoodsAsked, Stocked, Wanted, summed
 STOCKED_MAX = 2_000
 
 
-async def basket(db: AsyncSession, shop_id: UUID, wanted: Sequence[Wanted]) -> BasketGoods:
+async def basket(
+    db: AsyncSession, shop_id: UUID, wanted: Sequence[Wanted], *, also: Collection[UUID] = ()
+) -> BasketGoods:
     """The wanted goods with all that prices depend on, by one statement; nothing is held.
 
-    Units of one variant over several lines are summed. A variant that is unknown, archived, not on
+    Units of one variant over several lines are summed. Of the variants in `also` those for sale
+    come along. A variant that is unknown, archived, not on
     sale or another shop's is `VariantNotFound`, all alike; a paused shop is `ShopPaused`. Whether
     enough is available is for `reserve` to decide.
     """
     units = summed(wanted)
     if not units:
         raise ValueError("a basket has at least one line")
-    shop, found = await repository.goods(db, shop_id, units)
+    shop, found = await repository.goods(db, shop_id, {**dict.fromkeys(also, 0), **units})
     missing = [str(variant_id) for variant_id in units if variant_id not in found]
     if shop is None or missing:
         raise VariantNotFound(variant_ids=missing)
     if shop.status is not ShopStatus.OPEN:
         raise ShopPaused
-    return BasketGoods(shop=shop, goods={v: found[v] for v in units})
+    return BasketGoods(
+        shop=shop,
+        goods={v: found[v] for v in units},
+        also={v: found[v] for v in also if v in found},
+    )
 
 
 async def stocked(db: AsyncSession, shop_id: UUID, asked: Sequence[GoodsAsked]) -> list[Stocked]:

@@ -1,21 +1,25 @@
 """Shapes of quotes, orders, payments and refunds."""
 
-from app.orders.schemas.shown import (
+from app.orders.schemas.quotes import (
     AppliedShown,
-    DeliveryAddressShown,
+    CouponRefusedShown,
     NotAppliedShown,
+    PriceAdjustmentShown,
+    QuoteLineShown,
+    QuoteShown,
+)
+from app.orders.schemas.shown import (
+    DeliveryAddressShown,
     OrderBriefShown,
     OrderLineShown,
     OrderPage,
     OrderShown,
     PaymentAnswer,
     PaymentShown,
-    PriceAdjustmentShown,
-    QuoteLineShown,
-    QuoteShown,
     RefundShown,
 )
 from app.orders.schemas.wishes import (
+    AddOnChoiceWish,
     DeliveryAddressWish,
     GroupChoice,
     LineWish,
@@ -28,7 +32,9 @@ from app.orders.schemas.wishes import (
 )
 
 __all__ = [
+    "AddOnChoiceWish",
     "AppliedShown",
+    "CouponRefusedShown",
     "DeliveryAddressShown",
     "DeliveryAddressWish",
     "GroupChoice",

@@ -1,30 +1,22 @@
-"""What they get: quotes explained, orders whole or in brief, payments and refunds."""
+"""What they get: orders whole or in brief, payments and refunds."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, field_validator
 
 from app.core.http.paging import Page
 from app.core.http.schema import Shown
-from app.orders.models import Fulfilment, OrderStatus, RefundShare
+from app.orders.models import Fulfilment, LineOrigin, OrderStatus, RefundShare
 from app.orders.rules import OF_THE_SHOP
-from app.orders.service.pricing import Priced
 from app.orders.service.read import OrderBrief, OrderView
 from app.payments.models import PaymentState, RefundStatus
 
 _AT = "2026-06-18T04:00:00Z"
 _ID = "0192f0c1-a5e8-7000-a000-00000000000"
 _OF_LINE = {"variant_id": f"{_ID}4", "product_id": f"{_ID}3", "quantity": 1, "list_amount": 19_900}
-_OFF = {
-    "kind": "group_price",
-    "promotion_id": None,
-    "promotion_version": None,
-    "amount": 10_000,
-    "units": 1,
-}
 _PAYMENT = {
     "id": f"{_ID}8",
     "state": "captured",
@@ -63,6 +55,8 @@ _ORDER = {
         {
             "id": f"{_ID}9",
             **_OF_LINE,
+            "origin": "goods",
+            "promotion_id": None,
             "product_title": "东魁杨梅",
             "variant_title": "2.5kg",
             "sku": "YM-25",
@@ -89,156 +83,15 @@ def _example(**values: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [values]})
 
 
-class PriceAdjustmentShown(Shown):
-    """What one rule took off a line."""
-
-    kind: str
-    promotion_id: UUID | None
-    promotion_version: int | None
-    amount: int
-    units: int
-
-
-class QuoteLineShown(Shown):
-    """A line with every adjustment; amounts are minor units, `*_amount` of one unit as named."""
-
-    variant_id: UUID
-    product_id: UUID
-    title: str
-    quantity: int
-    list_amount: int = Field(description="List price of one unit.")
-    price_amount: int = Field(description="Price of one unit before promotions.")
-    payable_amount: int = Field(description="For all units, after promotions.")
-    adjustments: list[PriceAdjustmentShown]
-
-
-class AppliedShown(PriceAdjustmentShown):
-    """A rule that made this price, with its name in both languages where it has one."""
-
-    names: dict[str, str]
-
-
-class NotAppliedShown(Shown):
-    """A rule that did not, and the stable reason why."""
-
-    kind: str
-    promotion_id: UUID
-    names: dict[str, str]
-    code: str
-    params: dict[str, Any]
-
-
-class QuoteShown(Shown):
-    """The price of a basket, explained; `quote_id` holds the shop to it until `expires_at`."""
-
-    model_config = _example(
-        quote_id="c2VhbGVk",
-        expires_at="2026-06-18T04:15:00Z",
-        currency="CNY",
-        lines=[
-            {
-                **_OF_LINE,
-                "title": "东魁杨梅",
-                "price_amount": 9_900,
-                "payable_amount": 9_900,
-                "adjustments": [_OFF],
-            }
-        ],
-        goods_list_amount=19_900,
-        goods_discount_amount=10_000,
-        goods_payable_amount=9_900,
-        shipping_amount=0,
-        total_amount=9_900,
-        applied=[{**_OFF, "names": {}}],
-        not_applied=[],
-        optimality="proven",
-        bound_amount=9_900,
-        runner_up_amount=None,
-        rounding="half_up_per_unit",
-        allocation="largest_remainder_ties_to_dearer",
-    )
-
-    quote_id: str
-    expires_at: datetime
-    currency: str
-    lines: list[QuoteLineShown]
-    goods_list_amount: int
-    goods_discount_amount: int
-    goods_payable_amount: int
-    shipping_amount: int
-    total_amount: int
-    applied: list[AppliedShown]
-    not_applied: list[NotAppliedShown]
-    optimality: Literal["proven", "best_found"]
-    bound_amount: int
-    runner_up_amount: int | None
-    rounding: str
-    allocation: str
-
-    @staticmethod
-    def of(priced: Priced, quote_id: str, expires_at: datetime) -> "QuoteShown":
-        """The quote as the buyer sees it."""
-        quote, names = priced.quote, priced.names
-        return QuoteShown(
-            quote_id=quote_id,
-            expires_at=expires_at,
-            lines=[
-                QuoteLineShown(
-                    variant_id=line.variant_id,
-                    product_id=line.product_id,
-                    title=priced.goods.goods[line.variant_id].product_title,
-                    quantity=line.quantity,
-                    list_amount=line.list_amount,
-                    price_amount=line.price_amount,
-                    payable_amount=line.payable_amount,
-                    adjustments=[PriceAdjustmentShown.model_validate(a) for a in line.adjustments],
-                )
-                for line in quote.lines
-            ],
-            applied=[
-                AppliedShown(
-                    kind=a.kind,
-                    promotion_id=a.promotion_id,
-                    promotion_version=a.promotion_version,
-                    amount=a.amount,
-                    units=a.units,
-                    names=dict(names.get(a.promotion_id, {})) if a.promotion_id else {},
-                )
-                for a in quote.applied
-            ],
-            not_applied=[
-                NotAppliedShown(
-                    kind=n.kind,
-                    promotion_id=n.promotion_id,
-                    names=dict(names.get(n.promotion_id, {})),
-                    code=n.code,
-                    params=dict(n.params),
-                )
-                for n in quote.not_applied
-            ],
-            **{name: getattr(quote, name) for name in _QUOTE_AMOUNTS},
-        )
-
-
-_QUOTE_AMOUNTS = (
-    "currency",
-    "goods_list_amount",
-    "goods_discount_amount",
-    "goods_payable_amount",
-    "shipping_amount",
-    "total_amount",
-    "optimality",
-    "bound_amount",
-    "runner_up_amount",
-    "rounding",
-    "allocation",
-)
-
-
 class OrderLineShown(Shown):
-    """A line of an order; `refunded_*` count what went back."""
+    """A line of an order; `refunded_*` count what went back.
+
+    `promotion_id` names the promotion of an add-on or a gift.
+    """
 
     id: UUID
+    origin: LineOrigin
+    promotion_id: UUID | None
     variant_id: UUID
     product_id: UUID
     product_title: str

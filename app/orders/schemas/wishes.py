@@ -8,15 +8,21 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from app.catalog.rules import Wanted
-from app.core.http.schema import Flag, Line, PositiveAmount, Quantity, Wish
+from app.core.http.schema import EachOnce, Flag, Line, PositiveAmount, Quantity, Tag, Wish
 from app.core.money import LINES_MAX, QUANTITY_MAX
 from app.groupbuy.service import GroupWish
 from app.identity.service import Address
 from app.orders.service.pricing import BasketWish
+from app.promotions.models.coupons import CODE_LENGTH_MAX
+from app.promotions.pricing.basket import ADD_ONS_MAX, COUPONS_MAX
+from app.promotions.rules.baskets import AddOnWish
+from app.promotions.service import CouponWish
 
 _ID = "0192f0c1-a5e8-7000-a000-000000000001"
 _LINE = {"variant_id": _ID, "quantity": 1}
 _BASKET = {"shop_id": _ID, "lines": [_LINE], "group": {"open": _ID}}
+_WITH_COUPON = {"shop_id": _ID, "lines": [_LINE], "codes": ["BAYBERRY26"], "channel": "h5"}
+_ADD_ON = {"promotion_id": _ID, "variant_id": _ID, "quantity": 1}
 _ADDRESS = {
     "recipient": "林小禾",
     "phone": "+8613800000000",
@@ -56,23 +62,61 @@ class GroupChoice(Wish):
         return self
 
 
+class AddOnChoiceWish(Wish):
+    """Units chosen from an add-on offer, which says what they cost."""
+
+    model_config = _example(_ADD_ON)
+
+    promotion_id: UUID
+    variant_id: UUID
+    quantity: Quantity
+
+
+CODES_MAX = 5
+# As typed: any spelling of a code is its code.
+TypedCode = Annotated[Line, Field(max_length=2 * CODE_LENGTH_MAX)]
+
+
 class QuoteWish(Wish):
     """A basket to price: alone, or as a group order with exactly one line."""
 
-    model_config = _example(_BASKET)
+    model_config = _example(_BASKET, _WITH_COUPON)
 
     shop_id: UUID
     lines: Annotated[list[LineWish], Field(min_length=1, max_length=LINES_MAX)]
     group: GroupChoice | None = None
     community_id: UUID | None = Field(default=None, description="The community it is bought in.")
+    codes: Annotated[list[TypedCode], Field(max_length=CODES_MAX), EachOnce] = Field(
+        default_factory=list, description="Coupon codes as they were typed."
+    )
+    coupon_ids: Annotated[list[UUID], Field(max_length=COUPONS_MAX), EachOnce] = Field(
+        default_factory=list, description="The buyer's own coupons."
+    )
+    channel: Tag | None = Field(default=None, description="Where it is sold, as promotions ask.")
+    add_ons: Annotated[list[AddOnChoiceWish], Field(max_length=ADD_ONS_MAX)] = Field(
+        default_factory=list, description="Units chosen from add-on offers."
+    )
 
     @model_validator(mode="after")
     def _not_too_many(self) -> Self:
         units = Counter[UUID]()
         for line in self.lines:
             units[line.variant_id] += line.quantity
+        for choice in self.add_ons:
+            units[choice.variant_id] += choice.quantity
         if max(units.values()) > QUANTITY_MAX:
             raise ValueError(f"more than {QUANTITY_MAX} units of one variant")
+        if len(self.lines) + len(self.add_ons) > LINES_MAX:
+            raise ValueError(f"more than {LINES_MAX} lines and add-ons")
+        if len(self.codes) + len(self.coupon_ids) > COUPONS_MAX:
+            raise ValueError(f"more than {COUPONS_MAX} codes and coupons")
+        return self
+
+    @model_validator(mode="after")
+    def _chosen_once(self) -> Self:
+        chosen = {(choice.promotion_id, choice.variant_id) for choice in self.add_ons}
+        if len(chosen) < len(self.add_ons):
+            raise ValueError("an add-on is chosen twice")
         return self
 
     def basket(self) -> BasketWish:
@@ -84,6 +128,9 @@ class QuoteWish(Wish):
             lines=tuple(Wanted(line.variant_id, line.quantity) for line in self.lines),
             group=group,
             community_id=self.community_id,
+            coupons=CouponWish(tuple(self.codes), tuple(self.coupon_ids)),
+            channel=self.channel,
+            add_ons=tuple(AddOnWish(**choice.model_dump()) for choice in self.add_ons),
         )
 
 

@@ -13,7 +13,14 @@ from app.orders.service.end import Doors, cancel, end_unpaid
 from app.orders.service.fulfil import receive, ship
 from app.orders.service.pay import PayWish, pay
 from app.orders.service.place import PlaceWish, place
-from app.orders.service.pricing import BasketWish, Priced, expiry, price, seal
+from app.orders.service.pricing import (
+    BasketWish,
+    PriceChanged,
+    Priced,
+    expiry,
+    price,
+    seal,
+)
 from app.orders.service.read import (
     OrderView,
     order_of_member,
@@ -30,6 +37,7 @@ __all__ = [
     "OrderView",
     "PayWish",
     "PlaceWish",
+    "PriceChanged",
     "Priced",
     "RefundWish",
     "cancel",

@@ -24,6 +24,8 @@ from app.orders.rules import summed_units
 from app.orders.service.facts import fact
 from app.orders.service.refund import count_refund
 from app.payments.events import PaymentCaptured, RefundSucceeded
+from app.promotions import service as promotions
+from app.promotions.errors import CouponTaken, PromotionUsedUp
 
 
 async def mark_paid(db: AsyncSession, captured: PaymentCaptured) -> None:
@@ -59,7 +61,7 @@ async def _paid_late(db: AsyncSession, captured: PaymentCaptured) -> None:
 
 
 async def _lift(db: AsyncSession, row: sa.RowMapping, captured: PaymentCaptured) -> bool:
-    """Take the stock of an expired order again, if it is still there."""
+    """Take again what an expired order gave back: stock, limits, coupon, if all are still there."""
     units = summed_units([row["units"]])
     try:
         async with db.begin_nested():
@@ -72,7 +74,8 @@ async def _lift(db: AsyncSession, row: sa.RowMapping, captured: PaymentCaptured)
             )
             assert lifted is not None, "its payment's row is held, so nobody else lifts it"
             await catalog.reserve(db, units)
-    except OutOfStock:
+            await promotions.retake(db, row["id"], row["member_id"])
+    except (OutOfStock, PromotionUsedUp, CouponTaken):
         return False
     await _announce_paid(db, lifted, captured.at)
     await _confirm(db, [lifted], captured.at)
@@ -120,6 +123,7 @@ async def end_group_orders(db: AsyncSession, failed: GroupFailed) -> None:
         now=failed.at,
     )
     await catalog.release(db, summed_units(row["units"] for row in (*paid, *unpaid)))
+    await promotions.release(db, [row["id"] for row in (*paid, *unpaid)], now=failed.at)
     for row in paid:
         await events.record(db, fact(OrderRefundOwed, row, failed.at, reason="group_failed"))
     for row in unpaid:
@@ -136,6 +140,7 @@ async def refund_late_seat(db: AsyncSession, late: SeatPaidTooLate) -> None:
         now=late.at,
     )
     await catalog.release(db, summed_units(row["units"] for row in ended))
+    await promotions.release(db, [row["id"] for row in ended], now=late.at)
     row = await repository.order(db, late.order_id)
     assert row is not None, "a seat belongs to an order"
     await _owe_back(db, row, "paid_too_late", late.at)

@@ -24,6 +24,7 @@ from app.payments import service as payments
 from app.payments.errors import PaymentInProgress
 from app.payments.gateway import Gateway
 from app.payments.service import RefundOrder
+from app.promotions import service as promotions
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ async def end_unpaid(
     await catalog.release(db, summed_units([row["units"]]))
     if seat is not None:
         await groupbuy.return_seat_quota(db, seat)
+    await promotions.release(db, [row["id"]], now=now)
     if target is OrderStatus.CANCELLED:
         await events.record(db, fact(OrderCancelled, row, now, was_paid=False))
     else:
@@ -145,4 +147,5 @@ async def _leave(db: AsyncSession, row: sa.RowMapping, now: datetime) -> None:
         await free_again(db, row["id"], at=now)
     await catalog.release(db, summed_units([row["units"]]))
     await groupbuy.return_seat_quota(db, seat)
+    await promotions.release(db, [row["id"]], now=now)
     await events.record(db, fact(OrderCancelled, row, now, was_paid=True))

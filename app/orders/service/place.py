@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog import service as catalog
+from app.catalog.rules import Goods
 from app.community import service as community
 from app.core import events
 from app.core.ids import new_id
@@ -20,9 +21,10 @@ from app.identity.service import Address
 from app.orders import repository
 from app.orders.errors import FreeOrderNotAllowed
 from app.orders.events import OrderPlaced
-from app.orders.models import Fulfilment, OrderStatus, RefundShare
+from app.orders.models import Fulfilment, LineOrigin, OrderStatus, RefundShare
 from app.orders.service.pricing import BasketWish, Priced, hold_to, price, unseal
 from app.orders.service.read import OrderView
+from app.promotions import service as promotions
 from app.promotions.pricing.snapshot import snapshot_of
 from app.settings import Settings
 
@@ -77,7 +79,10 @@ async def place(
     tokens: Tokens,
     now: datetime,
 ) -> OrderView:
-    """Turn a quoted basket into an order; everything is held or nothing is."""
+    """Turn a quoted basket into an order; everything is held or nothing is.
+
+    Raises `PriceChanged`, before anything is held, where the quote no longer says the price.
+    """
     promise = unseal(tokens, wish.quote_id, wish.basket, member_id, now=now)
     address = await _address(db, member_id, wish.address)
     await community.community_for_order(
@@ -91,9 +96,10 @@ async def place(
     order, lines = _order(buying, held), _lines(buying.order_id, priced)
     goes_to = {"order_id": buying.order_id, **asdict(address)}
     await repository.add(db, order, lines, goes_to)
-    await catalog.reserve(db, {v: g.quantity for v, g in priced.goods.goods.items()})
+    await catalog.reserve(db, priced.units())
     if priced.offer is not None:
         await groupbuy.take_quota(db, priced.offer, wish.basket.lines[0].quantity)
+    await _hold_limits(db, buying)
     await events.record(db, _placed(order, now))
     return OrderView(order, lines, goes_to, payments=(), refunds=())
 
@@ -125,6 +131,16 @@ async def _hold_seat(db: AsyncSession, buying: Buying) -> Hold:
     return Hold(seat.expires_at, seat.group_id)
 
 
+async def _hold_limits(db: AsyncSession, buying: Buying) -> None:
+    await promotions.reserve(
+        db,
+        order_id=buying.order_id,
+        member_id=buying.member_id,
+        uses=buying.priced.uses(),
+        coupon_uses=buying.priced.coupon_uses(),
+    )
+
+
 def _order(buying: Buying, held: Hold) -> dict[str, Any]:
     priced, basket = buying.priced, buying.basket
     quote = priced.quote
@@ -144,7 +160,7 @@ def _order(buying: Buying, held: Hold) -> dict[str, Any]:
         "total_amount": quote.total_amount,
         "refunded_amount": 0,
         "priced": snapshot_of(quote),
-        "units": {str(v): g.quantity for v, g in priced.goods.goods.items()},
+        "units": {str(v): quantity for v, quantity in priced.units().items()},
         "placed_at": buying.now,
         "expires_at": held.expires_at,
         **dict.fromkeys(_NOT_YET),
@@ -153,29 +169,48 @@ def _order(buying: Buying, held: Hold) -> dict[str, Any]:
 
 def _lines(order_id: UUID, priced: Priced) -> list[dict[str, Any]]:
     runs = {row["key"]: row["unit_shares"] for row in snapshot_of(priced.quote)["lines"]}
-    rows = []
-    for position, line in enumerate(priced.quote.lines):
-        goods = priced.goods.goods[line.variant_id]
-        rows.append(
-            {
-                "id": new_id(),
-                "order_id": order_id,
-                "position": position,
-                "variant_id": line.variant_id,
-                "product_id": line.product_id,
-                "product_title": goods.product_title,
-                "variant_title": goods.variant_title,
-                "sku": goods.sku,
-                "quantity": line.quantity,
-                "list_amount": line.list_amount,
-                "price_amount": line.price_amount,
-                "payable_amount": line.payable_amount,
-                "unit_shares": runs[line.key],
-                "refunded_quantity": 0,
-                "refunded_amount": 0,
-            }
-        )
-    return rows
+    rows = [
+        {
+            **_of_goods(priced.goods_of(line.variant_id)),
+            "origin": LineOrigin(line.origin),
+            "promotion_id": line.add_on_id,
+            "quantity": line.quantity,
+            "price_amount": line.price_amount,
+            "payable_amount": line.payable_amount,
+            "unit_shares": runs[line.key],
+        }
+        for line in priced.quote.lines
+    ]
+    rows += [
+        {
+            **_of_goods(priced.goods_of(gift.variant_id)),
+            "origin": LineOrigin.GIFT,
+            "promotion_id": gift.promotion_id,
+            "quantity": gift.quantity,
+            "price_amount": 0,
+            "payable_amount": 0,
+            "unit_shares": [{"amount": 0, "units": gift.quantity}],
+        }
+        for gift in priced.quote.gifts
+    ]
+    always = {"order_id": order_id, "refunded_quantity": 0, "refunded_amount": 0}
+    return [
+        {"id": new_id(), "position": position, **always, **row} for position, row in enumerate(rows)
+    ]
+
+
+def _of_goods(goods: Goods) -> dict[str, Any]:
+    """What a line keeps of its goods as they were; a partner brand's share is frozen with them."""
+    return {
+        "variant_id": goods.variant_id,
+        "product_id": goods.product_id,
+        "brand_id": goods.brand_id,
+        "brand_share_bp": goods.brand_share_bp,
+        "product_title": goods.product_title,
+        "variant_title": goods.variant_title,
+        "sku": goods.sku,
+        "list_amount": goods.list_amount,
+    }
 
 
 def _placed(order: Mapping[str, Any], now: datetime) -> OrderPlaced:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,27 +10,24 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog import service as catalog
-from app.catalog.rules import BasketGoods, Goods, Wanted
+from app.catalog.rules import BasketGoods, Goods, Wanted, summed
 from app.community import service as community
 from app.core.security import Tokens
 from app.groupbuy import service as groupbuy
 from app.groupbuy.errors import OneLineOnly
 from app.groupbuy.service import GroupOffer, GroupWish
-from app.orders.errors import QuoteChanged, QuoteExpired, QuoteInvalid
+from app.orders.errors import QuoteExpired, QuoteInvalid
 from app.promotions import service as promotions
+from app.promotions.errors import CouponWithGroup
 from app.promotions.pricing.answer import Quote
-from app.promotions.pricing.basket import (
-    Basket,
-    BasketLine,
-    Buyer,
-    ListPrice,
-    PriceSetting,
-    SoloPrice,
-)
+from app.promotions.pricing.basket import Buyer
 from app.promotions.pricing.engine import quote
 from app.promotions.pricing.group_price import GroupPrice
+from app.promotions.rules.baskets import AddOnWish, Asked, basket_of
+from app.promotions.service import CouponUse, CouponWish, LivePromotions, Purse, Use
 
 SEAL = "quote"
+NO_COUPON_WISH = CouponWish((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +38,23 @@ class BasketWish:
     lines: tuple[Wanted, ...]
     group: GroupWish | None = None
     community_id: UUID | None = None
+    coupons: CouponWish = NO_COUPON_WISH
+    channel: str | None = None
+    add_ons: tuple[AddOnWish, ...] = ()
 
     def digest(self) -> str:
-        """The same for the same wish, whatever the order of its lines."""
+        """The same for the same wish, whatever the order of its parts."""
         lines = sorted((str(line.variant_id), line.quantity) for line in self.lines)
         group = [str(self.group.campaign_id), str(self.group.group_id)] if self.group else None
-        wish = [str(self.shop_id), lines, group, str(self.community_id)]
+        coupons = [sorted(self.coupons.codes), sorted(map(str, self.coupons.coupon_ids))]
+        add_ons = sorted((str(a.promotion_id), str(a.variant_id), a.quantity) for a in self.add_ons)
+        basket = [str(self.shop_id), str(self.community_id), self.channel]
+        wish = [basket, lines, group, coupons, add_ons]
         return hashlib.sha256(json.dumps(wish).encode()).hexdigest()
+
+    def goods(self) -> tuple[Wanted, ...]:
+        """Everything that is asked for, the chosen add-ons last."""
+        return (*self.lines, *(Wanted(a.variant_id, a.quantity) for a in self.add_ons))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,41 +64,104 @@ class Priced:
     goods: BasketGoods
     quote: Quote
     offer: GroupOffer | None
-    names: Mapping[UUID, Mapping[str, str]]
+    live: LivePromotions
+    purse: Purse
+
+    def goods_of(self, variant_id: UUID) -> Goods:
+        """What is known of a variant in the basket, or of one that a promotion adds."""
+        return self.goods.goods.get(variant_id) or self.goods.also[variant_id]
 
     def digest(self) -> str:
         """What the buyer was promised: the total and the rules, by version, that made it."""
         rules = [
             [str(a.promotion_id), a.promotion_version, a.kind, a.amount] for a in self.quote.applied
         ]
-        promise = [self.quote.total_amount, self.quote.shipping_amount, rules]
+        gifts = [[str(g.promotion_id), str(g.variant_id), g.quantity] for g in self.quote.gifts]
+        promise = [self.quote.total_amount, self.quote.shipping_amount, rules, gifts]
         return hashlib.sha256(json.dumps(promise).encode()).hexdigest()
 
+    def units(self) -> dict[UUID, int]:
+        """Units by variant over all lines and gifts: what the order takes from stock."""
+        rows = [(line.variant_id, line.quantity) for line in self.quote.lines]
+        rows += [(gift.variant_id, gift.quantity) for gift in self.quote.gifts]
+        return summed(Wanted(variant_id, quantity) for variant_id, quantity in rows)
 
-async def price(db: AsyncSession, wish: BasketWish, member_id: UUID, *, now: datetime) -> Priced:
-    """Price a basket: five statements at most, then the pure engine."""
-    if wish.group is not None and len(wish.lines) != 1:
-        raise OneLineOnly
-    goods = await catalog.basket(db, wish.shop_id, wish.lines)
-    standing = await community.membership(db, member_id, wish.shop_id)
-    live = await promotions.live(db, wish.shop_id, now=now)
+    def uses(self) -> list[Use]:
+        """What the order takes of the limited promotions that made its price, or gave a gift."""
+        amounts = {a.promotion_id: a.amount for a in self.quote.applied if a.promotion_id}
+        amounts |= dict.fromkeys((gift.promotion_id for gift in self.quote.gifts), 0)
+        return [
+            Use(id_, self.live.limits[id_], amount, self._tier_units(id_))
+            for id_, amount in amounts.items()
+            if id_ in self.live.limits
+        ]
+
+    def _tier_units(self, promotion_id: UUID) -> dict[int, int]:
+        """Units that have an add-on's token price, by tier."""
+        tiers: dict[int, int] = {}
+        for line in self.quote.lines:
+            for row in line.adjustments if line.add_on_id == promotion_id else ():
+                if row.promotion_id == promotion_id:
+                    tier = self.live.tier_of(promotion_id, line.variant_id)
+                    tiers[tier] = tiers.get(tier, 0) + row.units
+        return tiers
+
+    def coupon_uses(self) -> list[CouponUse]:
+        """The coupons that made its price."""
+        ids = (a.promotion_id for a in self.quote.applied if a.promotion_id is not None)
+        return [use for id_ in ids if (use := self.purse.use_of(id_)) is not None]
+
+
+async def price(
+    db: AsyncSession, wish: BasketWish, member_id: UUID | None, *, now: datetime
+) -> Priced:
+    """Price a basket: seven statements at most, then the pure engine.
+
+    Each of coupons, limits and groups costs one where there is any. Of somebody who has not signed
+    in nothing is known.
+    """
+    _check(wish)
+    purse = await promotions.present(db, wish.shop_id, member_id, wish.coupons, now=now)
+    live = await promotions.live(db, wish.shop_id, now=now, presented=purse.promotion_ids)
+    purse = purse.good_for(frozenset(p.id for p in live.promotions if p.needs_coupon))
+    goods = await catalog.basket(db, wish.shop_id, wish.goods(), also=live.added_variant_ids)
+    buyer = await _buyer(db, wish.shop_id, member_id)
+    left = await promotions.standing(db, live.limits, member_id)
     offer = await _offer(db, wish, now)
-    basket = Basket(
-        currency=goods.shop.currency,
-        lines=tuple(_line(g) for g in goods.goods.values()),
-        shipping_amount=goods.shop.shipping_flat_amount,
-        price_setting=_setting(goods, offer),
-        buyer=Buyer(
-            standing.paid_orders,
-            standing.tags,
-            standing.community_ids,
-            standing.roles,
-            standing.audience_ids,
-        ),
+    asked = Asked(
+        lines=wish.lines,
+        buyer=buyer,
+        group_price=_group_price(offer),
+        channel=wish.channel,
+        coupons=purse.coupons,
+        add_ons=wish.add_ons,
     )
+    basket = basket_of(goods, asked, live.promotions)
     terms = promotions.terms_of(goods.shop)
-    priced = quote(basket, live.promotions, now=now, terms=terms)
-    return Priced(goods, priced, offer, live.names)
+    priced = quote(basket, live.promotions, now=now, terms=terms, left=left)
+    return Priced(goods, priced, offer, live, purse)
+
+
+def _check(wish: BasketWish) -> None:
+    if wish.group is None:
+        return
+    if len(wish.lines) != 1 or wish.add_ons:
+        raise OneLineOnly
+    if wish.coupons:
+        raise CouponWithGroup
+
+
+async def _buyer(db: AsyncSession, shop_id: UUID, member_id: UUID | None) -> Buyer:
+    if member_id is None:
+        return Buyer(0, frozenset(), frozenset(), is_known=False)
+    standing = await community.membership(db, member_id, shop_id)
+    return Buyer(
+        standing.paid_orders,
+        standing.tags,
+        standing.community_ids,
+        standing.roles,
+        standing.audience_ids,
+    )
 
 
 async def _offer(db: AsyncSession, wish: BasketWish, now: datetime) -> GroupOffer | None:
@@ -109,33 +178,16 @@ async def _offer(db: AsyncSession, wish: BasketWish, now: datetime) -> GroupOffe
     )
 
 
-def _setting(goods: BasketGoods, offer: GroupOffer | None) -> PriceSetting:
-    if offer is not None:
-        return GroupPrice(offer.campaign_id, offer.campaign_version, offer.group_amounts)
-    if all(g.solo_amount is None for g in goods.goods.values()):
-        return ListPrice()
-    return SoloPrice(
-        {v: g.solo_amount for v, g in goods.goods.items() if g.solo_amount is not None}
-    )
-
-
-def _line(goods: Goods) -> BasketLine:
-    return BasketLine(
-        key=str(goods.variant_id),
-        variant_id=goods.variant_id,
-        product_id=goods.product_id,
-        category_ids=goods.category_ids,
-        tags=goods.tags,
-        quantity=goods.quantity,
-        list_amount=goods.list_amount,
-        floor_amount=goods.floor_amount,
-    )
+def _group_price(offer: GroupOffer | None) -> GroupPrice | None:
+    if offer is None:
+        return None
+    return GroupPrice(offer.campaign_id, offer.campaign_version, offer.group_amounts)
 
 
 def seal(
-    tokens: Tokens, wish: BasketWish, priced: Priced, member_id: UUID, expires_at: datetime
+    tokens: Tokens, wish: BasketWish, priced: Priced, member_id: UUID | None, expires_at: datetime
 ) -> str:
-    """The quote id: basket, promise and expiry, signed; nothing is stored."""
+    """The quote id: basket, promise, buyer and expiry, signed; nothing is stored."""
     told = [wish.digest(), priced.digest(), str(member_id), int(expires_at.timestamp())]
     return tokens.seal(SEAL, told)
 
@@ -160,10 +212,18 @@ def _four(told: Any) -> tuple[str, str, str, int]:
     return str(basket), str(promise), str(buyer), int(expires)
 
 
+class PriceChanged(Exception):  # noqa: N818 - told to the buyer as a new quote
+    """The price of now, where it is not the one that was quoted."""
+
+    def __init__(self, priced: Priced) -> None:
+        super().__init__(priced.quote.total_amount)
+        self.priced = priced
+
+
 def hold_to(promise: str, priced: Priced) -> None:
-    """Refuse when the price of now is not the price that was quoted."""
+    """Raise `PriceChanged` when the price of now is not the price that was quoted."""
     if priced.digest() != promise:
-        raise QuoteChanged(total_amount=priced.quote.total_amount)
+        raise PriceChanged(priced)
 
 
 def expiry(now: datetime, ttl_seconds: int) -> datetime:

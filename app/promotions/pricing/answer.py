@@ -36,12 +36,13 @@ class Adjustment:
 class QuoteLine:
     """A merged line: `list_amount` and `price_amount` are per unit, `payable_amount` is for all.
 
-    Units chosen from an add-on are lines of their own. `unit_share_amounts` has one entry per unit
-    and sums to `payable_amount`: a refund of a unit pays back its share.
+    Units chosen from an add-on are lines of their own, which name it. `unit_share_amounts` has one
+    entry per unit and sums to `payable_amount`: a refund of a unit pays back its share.
     """
 
     key: str
     origin: Origin
+    add_on_id: UUID | None
     variant_id: UUID
     product_id: UUID
     quantity: int

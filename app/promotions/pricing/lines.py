@@ -35,7 +35,7 @@ class _Draft:
     price_amount: int
     adjustments: tuple[Adjustment, ...]
     piles: tuple[_Pile, ...]
-    is_add_on: bool = False
+    add_on_id: UUID | None = None
 
 
 def lines_of(basket: Basket, types: Sequence[UnitType], plan: Plan) -> tuple[QuoteLine, ...]:
@@ -68,7 +68,8 @@ def _line(draft: _Draft, paid: Sequence[int]) -> QuoteLine:
         adjustments = (*adjustments, Adjustment(None, None, POINTS, sum(paid), units))
     return QuoteLine(
         key=draft.key,
-        origin="add_on" if draft.is_add_on else "goods",
+        origin="add_on" if draft.add_on_id else "goods",
+        add_on_id=draft.add_on_id,
         variant_id=draft.line.variant_id,
         product_id=draft.line.product_id,
         quantity=draft.quantity,
@@ -208,7 +209,13 @@ def _add_on(
     if choice.quantity > units:
         piles.append(_Pile(choice.quantity - units, price * (choice.quantity - units)))
     return _Draft(
-        choice.key, line, choice.quantity, price, tuple(adjustments), tuple(piles), is_add_on=True
+        choice.key,
+        line,
+        choice.quantity,
+        price,
+        tuple(adjustments),
+        tuple(piles),
+        choice.promotion_id,
     )
 
 

@@ -1,5 +1,5 @@
 """HTTP of promotions."""
 
-from app.promotions.routes import promotions, templates
+from app.promotions.routes import coupons, promotions, templates
 
-ROUTERS = (promotions.router, templates.router)
+ROUTERS = (promotions.router, templates.router, coupons.operators, coupons.members)

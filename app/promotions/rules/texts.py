@@ -50,9 +50,15 @@ REASON_TEXTS: Texts = {
     "denied_by_other": ("不与已用优惠同享", "Not to be combined with one that is used"),
     "lost_to_better": ("已用更优惠的组合", "Another combination is cheaper"),
     "lost_to_priority": ("已用优先级更高的优惠", "One with a higher priority is used"),
-    # Of coupons that never reach the engine.
+}
+
+# Of coupons that never reach the engine, told without parameters.
+COUPON_TEXTS: Texts = {
     "coupon_unknown": ("优惠码不存在", "There is no such code"),
     "coupon_foreign": ("此优惠券不属于您", "This coupon is somebody else's"),
+    "coupon_used": ("优惠券已使用", "The coupon has been used"),
+    "coupon_expired": ("优惠券已过期", "The coupon has expired"),
+    "coupon_not_started": ("优惠券尚未生效", "The coupon cannot be used yet"),
     "coupon_stopped": ("优惠券已停用", "This coupon has been stopped"),
     "needs_sign_in": ("登录后可用", "Sign in to use it"),
 }

@@ -1,12 +1,35 @@
 """What others may ask of promotions; each takes the caller's session first."""
 
 from app.promotions.service.editing import copy, create, edit, list_promotions, warnings
+from app.promotions.service.limits import (
+    CouponUse,
+    Limits,
+    Use,
+    release,
+    reserve,
+    retake,
+    standing,
+)
 from app.promotions.service.live import LivePromotions, live, terms_of
 from app.promotions.service.moves import activate, end, pause, resume, stop_all
+from app.promotions.service.purse import (
+    NO_COUPONS,
+    CouponRefused,
+    CouponWish,
+    Purse,
+    present,
+)
 from app.promotions.service.records import promotion
 
 __all__ = [
+    "NO_COUPONS",
+    "CouponRefused",
+    "CouponUse",
+    "CouponWish",
+    "Limits",
     "LivePromotions",
+    "Purse",
+    "Use",
     "activate",
     "copy",
     "create",
@@ -15,8 +38,13 @@ __all__ = [
     "list_promotions",
     "live",
     "pause",
+    "present",
     "promotion",
+    "release",
+    "reserve",
     "resume",
+    "retake",
+    "standing",
     "stop_all",
     "terms_of",
     "warnings",

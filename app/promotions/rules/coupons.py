@@ -1,0 +1,115 @@
+"""Pure decisions about coupons: how codes are spelled, when a coupon holds, what a batch may be."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from app.promotions.errors import BadCouponBatch, CouponNotClaimable
+from app.promotions.models import BatchStatus, CouponKind, CouponState
+
+# No letter or digit that looks like another; 14 of them make 68 bits.
+CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+CODE_LENGTH = 14
+CODES_MAX = 10_000
+MEMBER_COUPONS_MAX = 100
+_CODE = re.compile(r"\w[\w-]{2,31}")
+
+CouponReason = Literal[
+    "coupon_unknown",
+    "coupon_foreign",
+    "coupon_used",
+    "coupon_expired",
+    "coupon_not_started",
+    "coupon_stopped",
+    "needs_sign_in",
+]
+WalletState = Literal["usable", "used", "expired", "not_yet"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchWish:
+    """What an operator says about coupons to be given out; `code` as it is stored."""
+
+    promotion_id: UUID
+    kind: CouponKind
+    code: str | None = None
+    codes_count: int = 0
+    coupons_max: int | None = None
+    member_max: int | None = None
+    claim_from: datetime | None = None
+    claim_until: datetime | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    valid_seconds: int | None = None
+
+
+def normalised(code: str) -> str:
+    """One spelling for one code, however it was typed: full width, small letters, blanks around."""
+    folded = unicodedata.normalize("NFKC", code).upper()
+    return unicodedata.normalize("NFKC", folded).strip()
+
+
+def is_code(code: str) -> bool:
+    """Whether a normalised code has the form of one."""
+    return _CODE.fullmatch(code) is not None
+
+
+def check_batch(wish: BatchWish, *, needs_coupon: bool, now: datetime) -> None:
+    """Refuse coupons that could never be claimed or used."""
+    if not needs_coupon:
+        raise BadCouponBatch(reason="promotion")
+    windows = {
+        "claim_window": (wish.claim_from, wish.claim_until),
+        "valid_window": (wish.valid_from, wish.valid_until),
+    }
+    for reason, (start, end) in windows.items():
+        if end is not None and (end <= now or (start is not None and start >= end)):
+            raise BadCouponBatch(reason=reason)
+
+
+def check_claimable(
+    kind: CouponKind,
+    status: BatchStatus,
+    window: tuple[datetime | None, datetime | None],
+    *,
+    now: datetime,
+) -> None:
+    """Refuse a claim where the batch is not for claiming now."""
+    if kind is CouponKind.SHARED_CODE:
+        raise CouponNotClaimable(reason="kind")
+    if status is BatchStatus.STOPPED:
+        raise CouponNotClaimable(reason="stopped")
+    start, end = window
+    if start is not None and now < start:
+        raise CouponNotClaimable(reason="not_started", claim_from=start.isoformat())
+    if end is not None and now >= end:
+        raise CouponNotClaimable(reason="ended", claim_until=end.isoformat())
+
+
+def valid_until(
+    until: datetime | None, valid_seconds: int | None, *, claimed_at: datetime
+) -> datetime | None:
+    """When a coupon claimed now ends: with its batch or its own time, whichever is first."""
+    if valid_seconds is None:
+        return until
+    own = claimed_at + timedelta(seconds=valid_seconds)
+    return own if until is None else min(own, until)
+
+
+def wallet_state(
+    state: CouponState,
+    status: BatchStatus,
+    window: tuple[datetime | None, datetime | None],
+    *,
+    now: datetime,
+) -> WalletState:
+    """How a member's own coupon stands; one of a stopped batch has ended with it."""
+    start, end = window
+    if state is CouponState.RESERVED:
+        return "used"
+    if status is BatchStatus.STOPPED or (end is not None and now >= end):
+        return "expired"
+    return "not_yet" if start is not None and now < start else "usable"
