@@ -200,6 +200,7 @@ async def more_of_everything(world: World) -> None:
             "category_id",
             "community_id",
             "promotion_id",
+            "batch_id",
             "campaign_id",
             "operator_id",
             "key_id",
@@ -244,6 +245,9 @@ async def full(world: World) -> World:
             await yard.buyer_.post(f"/v1/communities/{ids['community_id']}/join")
             joined = await world.caller(who).post(f"/v1/communities/{ids['community_id']}/join")
             assert joined.status_code == 200
+            claim = {"batch_id": str(ids["batch_id"])}
+            claimed = await world.caller(who).post("/v1/coupons/claims", claim)
+            assert claimed.status_code == 201, claimed.text
     for who in (Who.OWNER, Who.FOREIGN_OWNER):
         for _ in range(3):
             await world.again(who)
