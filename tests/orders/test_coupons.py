@@ -291,14 +291,15 @@ async def test_a_quote_holds_for_what_was_presented_only(
     await give(market, promotion_id, SHARED, code="SUMMER")
     wish = await market.quote(ann, codes=["SUMMER"], channel="h5")
     chosen = {"promotion_id": str(promotion_id), "variant_id": str(market.variant_id)}
-    for forged in (
+    forgeries: tuple[dict[str, Any], ...] = (
         {"codes": []},
         {"codes": ["SUMMER", "WINTER"]},
         {"coupon_ids": [str(uuid4())]},
         {"channel": "app"},
         {"channel": None},
         {"add_ons": [{**chosen, "quantity": 1}]},
-    ):
+    )
+    for forged in forgeries:
         body = {**wish, **forged}
         await market.refused(ann.post("/v1/orders", body), 409, "quote_invalid")
     assert (await ann.post("/v1/orders", wish)).status_code == 201

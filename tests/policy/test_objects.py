@@ -101,6 +101,7 @@ def foreign_bodies(world: World, named: Ids) -> list[tuple[str, str, dict[str, A
         ("PATCH", category, {"parent_id": ids["category_id"]}),
         ("POST", f"{shop}/promotions", {**PROMOTION, "community_ids": [ids["community_id"]]}),
         ("PATCH", drafted, {"community_ids": [ids["community_id"]]}),
+        ("POST", f"{shop}/coupon-batches", {"promotion_id": ids["promotion_id"], "code": "ABC"}),
         ("POST", f"{shop}/campaigns", {**campaign, "product_id": ids["product_id"]}),
         ("POST", f"{shop}/campaigns", {**campaign, "prices": [price]}),
     ]
