@@ -277,12 +277,60 @@ CHECKS = (
         LEFT JOIN variants v ON v.id = l.variant_id
         LEFT JOIN campaign_prices c ON c.campaign_id = o.campaign_id
             AND c.variant_id = l.variant_id
+        -- Every promotion of the lanes takes a fifth off, is limited or needs a coupon.
+        LEFT JOIN (SELECT DISTINCT order_id FROM promotion_uses) p ON p.order_id = o.id
         GROUP BY o.id, o.goods_amount, o.shipping_amount, o.total_amount, s.shipping_flat_amount
         HAVING o.goods_amount <> COALESCE(SUM(
-                l.quantity * COALESCE(c.group_amount, v.solo_amount, v.list_amount)), -1)
+                l.quantity * COALESCE(c.group_amount, v.solo_amount, v.list_amount)
+                * CASE WHEN p.order_id IS NULL THEN 10 ELSE 8 END / 10), -1)
             OR SUM(l.payable_amount) <> o.goods_amount
             OR o.shipping_amount <> s.shipping_flat_amount
             OR o.total_amount <> o.goods_amount + s.shipping_flat_amount
+        """,
+    ),
+    Check(
+        "I11 limits counted",
+        """
+        SELECT q.promotion_id, q.slot FROM promotion_quotas q
+        LEFT JOIN promotion_uses u ON u.promotion_id = q.promotion_id AND u.slot = q.slot
+            AND u.released_at IS NULL
+        GROUP BY q.promotion_id, q.slot, q.taken_amount, q.limit_amount
+        HAVING q.taken_amount <> COALESCE(SUM(u.amount), 0) OR q.taken_amount > q.limit_amount
+        UNION ALL
+        SELECT m.promotion_id, 'member' FROM promotion_member_uses m
+        LEFT JOIN promotion_uses u ON u.promotion_id = m.promotion_id AND u.slot = 'member'
+            AND u.member_id = m.member_id AND u.released_at IS NULL
+        GROUP BY m.promotion_id, m.member_id, m.uses HAVING m.uses <> COUNT(u.order_id)
+        """,
+    ),
+    Check(
+        "I11 uses follow orders",
+        """
+        SELECT u.order_id, u.slot, o.status FROM promotion_uses u
+        LEFT JOIN orders o ON o.id = u.order_id
+        WHERE o.id IS NULL OR (u.released_at IS NULL)
+            <> (o.status IN ('placed', 'paid') OR o.confirmed_at IS NOT NULL)
+        """,
+    ),
+    Check(
+        "I11 one order a coupon",
+        """
+        SELECT c.id, c.state FROM coupons c
+        LEFT JOIN promotion_uses u ON u.coupon_id = c.id AND u.released_at IS NULL
+            AND u.order_id = c.order_id
+        LEFT JOIN promotion_uses any_use ON any_use.coupon_id = c.id
+            AND any_use.released_at IS NULL
+        WHERE c.state <> 'shared' GROUP BY c.id, c.state
+        HAVING COUNT(DISTINCT any_use.order_id) <> COUNT(DISTINCT u.order_id)
+            OR (c.state = 'reserved') <> (COUNT(DISTINCT u.order_id) = 1)
+        """,
+    ),
+    Check(
+        "I11 claims counted",
+        """
+        SELECT b.id, b.claimed FROM coupon_batches b LEFT JOIN coupons c ON c.batch_id = b.id
+        WHERE b.coupons_max IS NOT NULL GROUP BY b.id, b.claimed, b.coupons_max
+        HAVING b.claimed <> COUNT(c.id) OR COUNT(c.id) > b.coupons_max
         """,
     ),
     Check(

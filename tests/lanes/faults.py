@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.promotions.models import CouponKind
 from tests.lanes.history import History
-from tests.lanes.world import DECLINE, DELAY, World
+from tests.lanes.world import DECLINE, DELAY, Buyer, World
+from tests.promotions.giving import batch, limited, promoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,24 @@ FAULTS: Mapping[str, Fault] = {
         "I10 price recomputed", _set("order_lines", "payable_amount = payable_amount + 1", "1 = 1")
     ),
     "shares": Fault("I10 shares add up", _set("order_lines", "unit_shares = '[]'", "1 = 1")),
+    "limit": Fault(
+        "I11 limits counted",
+        _set("promotion_quotas", "taken_amount = taken_amount + 1", "slot = 'uses'", "slot"),
+    ),
+    "member-uses": Fault(
+        "I11 limits counted", ("UPDATE promotion_member_uses SET uses = uses + 1",)
+    ),
+    "use-released": Fault(
+        "I11 uses follow orders",
+        ("UPDATE promotion_uses SET released_at = '2026-01-01 00:00:00+00:00'",),
+    ),
+    "coupon-freed": Fault(
+        "I11 one order a coupon",
+        _set("coupons", "state = 'claimed', order_id = NULL", "state = 'reserved'"),
+    ),
+    "claim-uncounted": Fault(
+        "I11 claims counted", _set("coupon_batches", "claimed = claimed - 1", "claimed > 0")
+    ),
     "buyer-counter": Fault("buyers counted", ("UPDATE buyers SET paid_orders = paid_orders + 1",)),
     "key-in-flight": Fault(
         "I8 no key is in flight",
@@ -172,10 +192,24 @@ async def story(made: World) -> None:
     await people[2].cancel(given_up)
     declined = await people[3].placed(stall.basket())
     await people[3].pay(declined, DECLINE)
+    await _with_coupon(made, people[4])
     slow = await people[5].placed(stall.basket())
     await people[5].pay(slow, DELAY)
     await asyncio.sleep(4)
     await made.quiet()
+
+
+async def _with_coupon(made: World, buyer: Buyer) -> None:
+    """One of two coupons claimed, and used for goods of which a promotion takes a fifth."""
+    stall = await made.fair.stall(units=10)
+    match = {"variant_ids": [str(stall.variant_id)]}
+    promotion_id = await promoted(made.fair, stall.shop_id, match=match, needs_coupon=True)
+    await limited(made.fair, promotion_id, uses_max=5, member_uses_max=1)
+    given = {"coupons_max": 2, "member_max": 1}
+    batch_id = await batch(made.fair, stall.shop_id, promotion_id, CouponKind.CLAIMED, **given)
+    claimed = await buyer.post("claim", "/v1/coupons/claims", {"batch_id": str(batch_id)})
+    assert claimed.status == 201, claimed.raw
+    await buyer.bought({**stall.basket(), "coupon_ids": [claimed.body["id"]]})
 
 
 async def seed(made: World, name: str) -> None:

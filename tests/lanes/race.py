@@ -7,7 +7,7 @@ database in that one way and goes on: the lane must then fail.
 import asyncio
 import time
 
-from tests.lanes import faults, race_money, race_seats
+from tests.lanes import faults, race_money, race_promotions, race_seats
 from tests.lanes.checks import broken_in
 from tests.lanes.lane import main, verdict
 from tests.lanes.race_seats import SIZES, Race
@@ -23,6 +23,9 @@ SCENARIOS = (
     race_money.pay_against_leave,
     race_money.all_last_payers,
     race_seats.reversed_carts,
+    race_promotions.last_coupon,
+    race_promotions.one_code,
+    race_promotions.last_uses,
 )
 SHORT_HOLDS = {"ORDER_TTL_SECONDS": "2", "GROUP_ORDER_TTL_SECONDS": "2"}
 ALL_TIME_SECONDS = 2 * 3_600
@@ -57,6 +60,7 @@ async def _scenarios(race: Race) -> None:
 async def _at_the_last_moment(race: Race) -> None:
     await race.world.start(**SHORT_HOLDS)
     await race_money.last_moment(race)
+    await race_promotions.given_back_at_the_last_moment(race)
     await _rest(race, "after the last moments")
     await race.world.stop()
 

@@ -85,8 +85,8 @@ async def test_each_coupon_that_does_not_hold_says_why(
 ) -> None:
     ann, bob = await market.buyer("ann"), await market.buyer("bob")
     hour = timedelta(seconds=60)
-    coming = await code_of(market, promotion_id, valid_from=market.now + hour)
-    over = await code_of(market, promotion_id, valid_until=market.now + timedelta(seconds=1))
+    coming = await code_of(market, promotion_id, starts_at=market.now + hour)
+    over = await code_of(market, promotion_id, ends_at=market.now + timedelta(seconds=1))
     hers, his = [await coupon_of(market, who, promotion_id) for who in (ann, bob)]
     single = await give(market, promotion_id, SINGLE, codes_count=1)
     [unclaimed] = await coupon_rows(market.database, single)
@@ -148,7 +148,7 @@ async def test_an_order_uses_the_coupon_that_ends_first_and_once(
 ) -> None:
     ann = await market.buyer("ann")
     late = await coupon_of(market, ann, promotion_id)
-    soon = await coupon_of(market, ann, promotion_id, valid_until=market.now + timedelta(days=1))
+    soon = await coupon_of(market, ann, promotion_id, ends_at=market.now + timedelta(days=1))
     order = await market.place(ann, coupon_ids=[late, soon])
     assert order["total_amount"] == SOLO_AMOUNT - OFF
     items = (await ann.get("/v1/me/coupons")).json()["items"]
@@ -291,14 +291,15 @@ async def test_a_quote_holds_for_what_was_presented_only(
     await give(market, promotion_id, SHARED, code="SUMMER")
     wish = await market.quote(ann, codes=["SUMMER"], channel="h5")
     chosen = {"promotion_id": str(promotion_id), "variant_id": str(market.variant_id)}
-    for forged in (
+    forgeries: tuple[dict[str, Any], ...] = (
         {"codes": []},
         {"codes": ["SUMMER", "WINTER"]},
         {"coupon_ids": [str(uuid4())]},
         {"channel": "app"},
         {"channel": None},
         {"add_ons": [{**chosen, "quantity": 1}]},
-    ):
+    )
+    for forged in forgeries:
         body = {**wish, **forged}
         await market.refused(ann.post("/v1/orders", body), 409, "quote_invalid")
     assert (await ann.post("/v1/orders", wish)).status_code == 201

@@ -18,6 +18,8 @@ NAMES = {
     "product_id": "product_id",
     "variant_id": "variant_id",
     "category_id": "category_id",
+    "promotion_id": "promotion_id",
+    "batch_id": "batch_id",
     "open": "campaign_id",
     "join": "group_id",
     "owner_operator_id": "operator_id",

@@ -147,6 +147,7 @@ PRODUCT, VARIANT = SHOP + "/products/{product_id}", SHOP + "/variants/{variant_i
 COMMUNITY, CATEGORY = SHOP + "/communities/{community_id}", SHOP + "/categories/{category_id}"
 PROMOTION, CAMPAIGN = SHOP + "/promotions/{promotion_id}", SHOP + "/campaigns/{campaign_id}"
 BRAND, AUDIENCE = SHOP + "/brands/{brand_id}", SHOP + "/audiences/{audience_id}"
+BATCH = SHOP + "/coupon-batches/{batch_id}"
 ORDER = SHOP + "/orders/{order_id}"
 
 POLICY: Mapping[tuple[str, str], Rule] = {
@@ -240,6 +241,14 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("POST", PROMOTION + "/copy"): _of_shop("promotions.write"),
     ("POST", SHOP + "/promotions/stop-all"): _of_shop("promotions.write"),
     ("GET", "/v1/operator/promotion-templates"): OPERATOR,
+    ("POST", SHOP + "/coupon-batches"): _of_shop("promotions.write"),
+    ("GET", SHOP + "/coupon-batches"): _of_shop("promotions.read"),
+    ("GET", BATCH): _of_shop("promotions.read"),
+    ("POST", BATCH + "/stop"): _of_shop("promotions.write"),
+    # Whoever has a code has what it is worth.
+    ("GET", BATCH + "/codes"): _of_shop("promotions.write"),
+    ("POST", "/v1/coupons/claims"): MEMBER,
+    ("GET", "/v1/me/coupons"): MEMBER,
     ("GET", "/v1/groups/{group_id}"): PUBLIC,
     ("GET", "/v1/campaigns/{campaign_id}"): PUBLIC,
     ("GET", "/v1/campaigns/{campaign_id}/groups"): PUBLIC,
@@ -252,7 +261,7 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("POST", CAMPAIGN + "/schedule"): _of_shop("groupbuy.write"),
     ("POST", CAMPAIGN + "/stop"): _of_shop("groupbuy.write"),
     # Orders.
-    ("POST", "/v1/quotes"): MEMBER,
+    ("POST", "/v1/quotes"): PUBLIC,
     ("POST", "/v1/orders"): MEMBER,
     ("GET", "/v1/orders"): MEMBER,
     ("GET", "/v1/orders/{order_id}"): OWN,

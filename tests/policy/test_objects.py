@@ -107,6 +107,7 @@ def foreign_bodies(world: World, named: Ids) -> list[tuple[str, str, dict[str, A
         ("PATCH", drafted, {"match": {"variant_ids": [ids["variant_id"]]}}),
         ("PATCH", product, {"brand_id": ids["brand_id"]}),
         ("POST", f"{shop}/audiences/{own['audience_id']}/members", members),
+        ("POST", f"{shop}/coupon-batches", {"promotion_id": ids["promotion_id"], "code": "ABC"}),
         ("POST", f"{shop}/campaigns", {**campaign, "product_id": ids["product_id"]}),
         ("POST", f"{shop}/campaigns", {**campaign, "prices": [price]}),
     ]
@@ -205,6 +206,7 @@ async def more_of_everything(world: World) -> None:
             "category_id",
             "community_id",
             "promotion_id",
+            "batch_id",
             "campaign_id",
             "operator_id",
             "key_id",
@@ -252,6 +254,9 @@ async def full(world: World) -> World:
             await yard.buyer_.post(f"/v1/communities/{ids['community_id']}/join")
             joined = await world.caller(who).post(f"/v1/communities/{ids['community_id']}/join")
             assert joined.status_code == 200
+            claim = {"batch_id": str(ids["batch_id"])}
+            claimed = await world.caller(who).post("/v1/coupons/claims", claim)
+            assert claimed.status_code == 201, claimed.text
     for who in (Who.OWNER, Who.FOREIGN_OWNER):
         for _ in range(3):
             await world.again(who)

@@ -58,6 +58,10 @@ async def _password(world: World, _who: Who) -> Any:
     return world.password_change
 
 
+async def _for_coupons(world: World, _who: Who) -> Any:
+    return {"promotion_id": str(await world.hill.make_coupon_promotion()), "claimable": True}
+
+
 async def _all_of_it(_world: World, _who: Who) -> Any:
     return {"reason": "cancelled_by_shop", "reference": uuid4().hex}
 
@@ -68,6 +72,7 @@ BODIES: dict[tuple[str, str], Make] = {
     ("POST", "/v1/operator/invitations/accept"): _invited,
     ("POST", "/v1/operator/auth/sign-in"): _signing_in,
     ("POST", "/v1/operator/auth/password"): _password,
+    ("POST", SHOP + "/coupon-batches"): _for_coupons,
     ("POST", ORDER + "/refunds"): _all_of_it,
 }
 # Where the object must be in another state than a fresh one is.

@@ -25,11 +25,13 @@ from app.identity.models import Session
 from app.identity.rules import PlatformRole, Right, ShopRole
 from app.identity.service.api_keys import NewKey, create_key
 from app.promotions import service as promotions
+from app.promotions.models import CouponKind
 from app.promotions.rules import PromotionWish
 from tests.factories import Caller
 from tests.identity.people import OTHER_PASSWORD, PASSWORD
 from tests.orders.market import ADDRESS, GROUP_AMOUNT, LIST_AMOUNT, SOLO_AMOUNT, Market
 from tests.policy.table import KEY_RIGHTS, MEMBERS, Who
+from tests.promotions.giving import batch, promoted
 
 # A refusal may be kept as the answer of its key, and leaves no other trace.
 KEPT_ANSWERS = "idempotency_answers"
@@ -184,6 +186,15 @@ class Yard(Market):
         )
         return promotion_id
 
+    async def make_coupon_promotion(self) -> UUID:
+        """A live promotion that needs a coupon."""
+        return await promoted(self, self.shop_id, needs_coupon=True)
+
+    async def make_batch_id(self) -> UUID:
+        """Coupons to be claimed by anybody, any number of times."""
+        promotion_id = await self.make_coupon_promotion()
+        return await batch(self, self.shop_id, promotion_id, CouponKind.CLAIMED)
+
     async def make_campaign_id(self) -> UUID:
         """A draft; what was drafted can still be edited and scheduled."""
         wanted = CampaignWish(
@@ -269,6 +280,7 @@ PARAMETERS = (
     "audience_id",
     "member_id",
     "promotion_id",
+    "batch_id",
     "campaign_id",
     "group_id",
     "operator_id",

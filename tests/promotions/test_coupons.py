@@ -5,7 +5,7 @@ import csv
 import io
 import unicodedata
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -103,11 +103,11 @@ async def test_single_codes_are_random_easy_to_type_and_exported(
 ) -> None:
     owner = await stand.as_owner(shop_id)
     until = "2026-12-31T16:00:00+00:00"
-    made = await created(owner, shop_id, promotion_id, codes_count=2_345, valid_until=until)
+    made = await created(owner, shop_id, promotion_id, codes_count=2_345, ends_at=until)
     answer = await owner.get(path(shop_id, made["id"], "codes"))
     assert answer.headers["content-type"].startswith("text/csv")
     header, *rows = csv.reader(io.StringIO(answer.text))
-    assert header == ["code", "state", "valid_until"]
+    assert header == ["code", "state", "ends_at"]
     codes = [row[0] for row in rows]
     assert len(set(codes)) == 2_345
     assert {(row[1], row[2]) for row in rows} == {("open", until)}
@@ -158,13 +158,13 @@ CLAIMS: dict[str, Any] = {"claimable": True}
         {"code": "SUMMER", "coupons_max": 3},
         {"codes_count": 3, "valid_seconds": 60},
         {"code": "SUMMER", "member_max": 1},
-        {"code": "SUMMER", "claim_from": "2026-06-18T00:00:00Z"},
+        {"code": "SUMMER", "claims_start_at": "2026-06-18T00:00:00Z"},
         *({"code": code} for code in ("", "AB", "A B C", "-ABC", "=ABC", "A" * 33, "ﷺ" * 9, 7)),
         *({"codes_count": count} for count in (0, -1, 10_001, 1.0, "1", True)),
         *({**CLAIMS, "coupons_max": most} for most in (0, -1, 10**10, "1", True)),
         *({**CLAIMS, "member_max": most} for most in (0, 101, "1")),
         *({**CLAIMS, "valid_seconds": seconds} for seconds in (0, -1, 10**9)),
-        {**CLAIMS, "valid_from": "2026-06-18T00:00:00"},
+        {**CLAIMS, "starts_at": "2026-06-18T00:00:00"},
         {**CLAIMS, "status": "stopped"},
         {**CLAIMS, "claimed": 0},
         {"claimable": 1},
@@ -182,11 +182,11 @@ async def test_a_batch_that_fits_no_schema_is_refused(
 @pytest.mark.parametrize(
     ("window", "reason"),
     [
-        ({"claim_from": 2, "claim_until": 1}, "claim_window"),
-        ({"claim_from": 1, "claim_until": 1}, "claim_window"),
-        ({"claim_until": 0}, "claim_window"),
-        ({"valid_from": 2, "valid_until": 1}, "valid_window"),
-        ({"valid_until": -1}, "valid_window"),
+        ({"claims_start_at": 2, "claims_end_at": 1}, "claim_window"),
+        ({"claims_start_at": 1, "claims_end_at": 1}, "claim_window"),
+        ({"claims_end_at": 0}, "claim_window"),
+        ({"starts_at": 2, "ends_at": 1}, "valid_window"),
+        ({"ends_at": -1}, "valid_window"),
     ],
 )
 async def test_coupons_that_could_never_hold_are_refused(
@@ -270,12 +270,12 @@ async def test_a_purse_tells_how_each_coupon_stands(
     ann = await stand.as_member(await stand.member("ann"))
     soon = (stand.now + timedelta(seconds=30)).isoformat()
     made = {
-        "later": await created(owner, shop_id, promotion_id, **CLAIMS, valid_from=soon),
+        "later": await created(owner, shop_id, promotion_id, **CLAIMS, starts_at=soon),
         "minute": await created(
-            owner, shop_id, promotion_id, **CLAIMS, valid_seconds=60, valid_until=None
+            owner, shop_id, promotion_id, **CLAIMS, valid_seconds=60, ends_at=None
         ),
         "half": await created(
-            owner, shop_id, promotion_id, **CLAIMS, valid_seconds=60, valid_until=soon
+            owner, shop_id, promotion_id, **CLAIMS, valid_seconds=60, ends_at=soon
         ),
         "void": await created(owner, shop_id, promotion_id, **CLAIMS),
     }
@@ -312,8 +312,8 @@ async def test_a_purse_tells_how_each_coupon_stands(
 
 async def test_claims_have_their_window(stand: Stand, shop_id: UUID, promotion_id: UUID) -> None:
     window = {
-        "claim_from": stand.now + timedelta(minutes=1),
-        "claim_until": stand.now + timedelta(minutes=2),
+        "claims_start_at": stand.now + timedelta(minutes=1),
+        "claims_end_at": stand.now + timedelta(minutes=2),
     }
     kind = CouponKind.CLAIMED
     batch_id = await batch(stand, shop_id, promotion_id, kind, member_max=9, **window)
@@ -332,6 +332,22 @@ async def test_claims_have_their_window(stand: Stand, shop_id: UUID, promotion_i
     assert len(await coupon_rows(stand.database, batch_id)) == 1
     await (await stand.as_owner(shop_id)).post(path(shop_id, batch_id, "stop"))
     assert await reason() == "stopped"
+
+
+async def test_a_coupons_own_time_begins_with_its_validity_and_ends_with_its_batch(
+    stand: Stand, shop_id: UUID, promotion_id: UUID
+) -> None:
+    ann = await stand.as_member(await stand.member("ann"))
+    soon, over = stand.now + timedelta(seconds=30), stand.now + timedelta(seconds=60)
+    kind, window = CouponKind.CLAIMED, {"starts_at": soon, "ends_at": over, "member_max": 9}
+    ends = []
+    for seconds in (10, 50):
+        batch_id = await batch(stand, shop_id, promotion_id, kind, valid_seconds=seconds, **window)
+        ends.append((await claimed(ann, batch_id=batch_id))["ends_at"])
+    assert list(map(datetime.fromisoformat, ends)) == [soon + timedelta(seconds=10), over]
+    stand.clock.advance(seconds=60)
+    told = await refused(stand, claim(ann, batch_id=batch_id), 409, "coupon_not_claimable")
+    assert told["params"]["reason"] == "ended"
 
 
 async def test_a_single_code_is_kept_by_whoever_has_it_first(

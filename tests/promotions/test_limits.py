@@ -16,7 +16,8 @@ from app.promotions import service
 from app.promotions.errors import CouponTaken, LimitBelowTaken, PromotionUsedUp
 from app.promotions.models import CouponKind
 from app.promotions.pricing.terms import Left
-from app.promotions.service import CouponUse, Limits, Use, limits
+from app.promotions.repository import quotas
+from app.promotions.service import CouponUse, Limits, Use
 from tests.conftest import rows_in
 from tests.factories import Stand, statements
 from tests.promotions.giving import (
@@ -29,7 +30,7 @@ from tests.promotions.giving import (
     turns,
 )
 
-FOUR_TIERS = (10, None, 3)
+THREE_TIERS = (10, None, 3)
 
 
 def use(promotion_id: UUID, saved_amount: int = 100, units: int = 0, **more: Any) -> Use:
@@ -77,14 +78,14 @@ async def refused(stand: Stand, asked: Awaitable[Any], kind: type[Problem]) -> d
 async def test_limits_are_raised_lowered_to_what_is_taken_and_taken_off(stand: Stand) -> None:
     promotion_id = await promoted(stand, (await stand.shop()).id)
     ann = await stand.member("ann")
-    await limited(stand, promotion_id, *FOUR_TIERS, uses_max=3, budget_amount=1_000)
+    await limited(stand, promotion_id, *THREE_TIERS, uses_max=3, budget_amount=1_000)
     assert await taken(stand.database, promotion_id) == {
         "uses": 0,
         "budget": 0,
         "tier:0": 0,
         "tier:2": 0,
     }
-    said = {"uses_max": 3, "budget_amount": 1_000, "tier_units": FOUR_TIERS}
+    said: dict[str, Any] = {"uses_max": 3, "budget_amount": 1_000, "tier_units": THREE_TIERS}
     await reserve(stand, ann, [use(promotion_id, 600, 4, **said)])
     for below in ({"uses_max": 3, "budget_amount": 599}, {"uses_max": 3, "budget_amount": 1}):
         params = await refused(stand, limited(stand, promotion_id, 10, **below), LimitBelowTaken)
@@ -377,7 +378,7 @@ async def test_the_table_itself_refuses_more_than_the_limit(stand: Stand) -> Non
     await reserve(stand, ann, [use(promotion_id, uses_max=1)])
     with pytest.raises(IntegrityError):
         await stand.database.transact(
-            lambda db: limits.quotas.give_back(
+            lambda db: quotas.give_back(
                 db, [{"promotion_id": promotion_id, "slot": "uses", "amount": 2}]
             )
         )

@@ -141,8 +141,7 @@ async def test_live_gives_the_engine_what_the_operator_said(stand: Stand) -> Non
         ),
     )
     assert found.names == {made["id"]: {"zh": "八折", "en": "20% off"}}
-    limits = {"uses_max": 9, "member_uses_max": None, "budget_amount": None}
-    assert found.limits == {made["id"]: limits}
+    assert found.limits == {made["id"]: service.Limits(uses_max=9)}
 
 
 async def test_live_keeps_future_and_just_ended_ones_and_nothing_else(stand: Stand) -> None:

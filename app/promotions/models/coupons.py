@@ -46,8 +46,8 @@ class CouponBatch(SQLModel, table=True):
     __table_args__ = (
         sa.Index("ix_coupon_batches_shop_id_id", "shop_id", "id"),
         sa.CheckConstraint("claimed >= 0 AND claimed <= coupons_max", "claimed"),
-        sa.CheckConstraint("claim_from < claim_until", "claim_window"),
-        sa.CheckConstraint("valid_from < valid_until", "valid_window"),
+        sa.CheckConstraint("claims_start_at < claims_end_at", "claim_window"),
+        sa.CheckConstraint("starts_at < ends_at", "valid_window"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -57,10 +57,10 @@ class CouponBatch(SQLModel, table=True):
     status: BatchStatus = Field(sa_type=enum_column(BatchStatus))
     coupons_max: int | None = None
     member_max: int | None = None
-    claim_from: datetime | None = None
-    claim_until: datetime | None = None
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
+    claims_start_at: datetime | None = None
+    claims_end_at: datetime | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
     valid_seconds: int | None = None
     claimed: int = 0
     created_at: datetime
@@ -90,7 +90,7 @@ class Coupon(SQLModel, table=True):
     number: int | None = None
     state: CouponState = Field(sa_type=enum_column(CouponState))
     order_id: UUID | None = None
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
     claimed_at: datetime | None = None
     created_at: datetime

@@ -46,8 +46,8 @@ class Presented(NamedTuple):
     code: str | None
     state: CouponState
     member_id: UUID | None
-    valid_from: datetime | None
-    valid_until: datetime | None
+    starts_at: datetime | None
+    ends_at: datetime | None
     promotion_id: UUID
     batch_status: BatchStatus
 
@@ -63,8 +63,8 @@ def _presented(*, on_postgresql: bool) -> sa.CompoundSelect[Any]:
         c.code,
         c.state,
         c.member_id,
-        c.valid_from,
-        c.valid_until,
+        c.starts_at,
+        c.ends_at,
         _batches.c.promotion_id,
         _batches.c.status,
     ).where(c.shop_id == sa.bindparam("of_shop", type_=sa.Uuid()))
@@ -181,7 +181,7 @@ async def stop_batch(db: AsyncSession, batch_id: UUID) -> bool:
 
 async def codes_of(db: AsyncSession, batch_id: UUID) -> Sequence[sa.RowMapping]:
     """The codes of a batch, in the order they were made."""
-    statement = sa.select(_coupons.c.code, _coupons.c.state, _coupons.c.valid_until).where(
+    statement = sa.select(_coupons.c.code, _coupons.c.state, _coupons.c.ends_at).where(
         _coupons.c.batch_id == batch_id, _coupons.c.code.is_not(None)
     )
     return await all_rows(db, statement.order_by(_coupons.c.id))

@@ -43,7 +43,7 @@ _READ = needs(Right.PROMOTIONS_READ)
 _WRITE = needs(Right.PROMOTIONS_WRITE)
 _ONE = "/{batch_id}"
 CSV = "text/csv"
-_COLUMNS = ("code", "state", "valid_until")
+_COLUMNS = ("code", "state", "ends_at")
 
 OfPromotion = Annotated[UUID | None, Query(description="Only the batches of this promotion.")]
 OfShop = Annotated[UUID | None, Query(description="Only the coupons of this shop.")]
@@ -97,7 +97,7 @@ async def stop_batch(shop_id: UUID, batch_id: UUID, db: Db, now: Now) -> CouponB
 async def export_codes(shop_id: UUID, batch_id: UUID, db: ReadDb) -> Response:
     """The codes of a batch as CSV, to be handed out."""
     rows = await coupons.codes_of(db, shop_id, batch_id)
-    cells = ((row["code"], row["state"].value, _said(row["valid_until"])) for row in rows)
+    cells = ((row["code"], row["state"].value, _said(row["ends_at"])) for row in rows)
     return Response(
         "".join(write_csv(_COLUMNS, cells)),
         media_type=CSV,

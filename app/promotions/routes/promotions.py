@@ -20,6 +20,7 @@ from app.promotions import service
 from app.promotions.errors import (
     BadPromotion,
     BelowCostUnconfirmed,
+    LimitBelowTaken,
     TooManyPromotions,
     WrongPromotionStatus,
 )
@@ -77,7 +78,9 @@ async def get_promotion(
 @router.patch(
     _ONE,
     dependencies=_WRITE,
-    responses=refusals(BadPromotion, WrongPromotionStatus, BelowCostUnconfirmed, *STALE),
+    responses=refusals(
+        BadPromotion, WrongPromotionStatus, BelowCostUnconfirmed, LimitBelowTaken, *STALE
+    ),
 )
 async def edit_promotion(
     shop_id: UUID,

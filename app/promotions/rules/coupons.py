@@ -39,10 +39,10 @@ class BatchWish:
     codes_count: int = 0
     coupons_max: int | None = None
     member_max: int | None = None
-    claim_from: datetime | None = None
-    claim_until: datetime | None = None
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
+    claims_start_at: datetime | None = None
+    claims_end_at: datetime | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
     valid_seconds: int | None = None
 
 
@@ -62,8 +62,8 @@ def check_batch(wish: BatchWish, *, needs_coupon: bool, now: datetime) -> None:
     if not needs_coupon:
         raise BadCouponBatch(reason="promotion")
     windows = {
-        "claim_window": (wish.claim_from, wish.claim_until),
-        "valid_window": (wish.valid_from, wish.valid_until),
+        "claim_window": (wish.claims_start_at, wish.claims_end_at),
+        "valid_window": (wish.starts_at, wish.ends_at),
     }
     for reason, (start, end) in windows.items():
         if end is not None and (end <= now or (start is not None and start >= end)):
@@ -84,19 +84,31 @@ def check_claimable(
         raise CouponNotClaimable(reason="stopped")
     start, end = window
     if start is not None and now < start:
-        raise CouponNotClaimable(reason="not_started", claim_from=start.isoformat())
+        raise CouponNotClaimable(reason="not_started", claims_start_at=start.isoformat())
     if end is not None and now >= end:
-        raise CouponNotClaimable(reason="ended", claim_until=end.isoformat())
+        raise CouponNotClaimable(reason="ended", claims_end_at=end.isoformat())
 
 
-def valid_until(
-    until: datetime | None, valid_seconds: int | None, *, claimed_at: datetime
+def end_of(
+    window: tuple[datetime | None, datetime | None],
+    valid_seconds: int | None,
+    *,
+    claimed_at: datetime,
 ) -> datetime | None:
-    """When a coupon claimed now ends: with its batch or its own time, whichever is first."""
+    """When a coupon claimed now ends: with its batch or its own time, whichever is first.
+
+    Its own time runs from the claim, or from the moment it begins to hold if that is later.
+    """
+    start, end = window
     if valid_seconds is None:
-        return until
-    own = claimed_at + timedelta(seconds=valid_seconds)
-    return own if until is None else min(own, until)
+        return end
+    begins_at = claimed_at if start is None else max(claimed_at, start)
+    return earliest(begins_at + timedelta(seconds=valid_seconds), end)
+
+
+def earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The first of two ends, of which either may never come."""
+    return min((end for end in (one, other) if end is not None), default=None)
 
 
 def wallet_state(

@@ -22,6 +22,8 @@ from app.promotions.schemas.mechanics import example
 COUPONS_MAX = 1_000_000_000
 VALID_SECONDS_MAX = 366 * 86_400
 
+_OF_CLAIMS = {"coupons_max", "member_max", "claims_start_at", "claims_end_at", "valid_seconds"}
+
 _ID = "0192f0c1-a5e8-7000-a000-00000000000"
 _AT, _LATER = "2026-06-18T00:00:00Z", "2026-06-25T00:00:00Z"
 
@@ -60,10 +62,10 @@ class AddCouponBatch(Wish):
     member_max: Annotated[int, Field(strict=True, ge=1, le=MEMBER_COUPONS_MAX)] | None = Field(
         default=1, description="How many a member may claim; null: any number."
     )
-    claim_from: Moment | None = None
-    claim_until: Moment | None = None
-    valid_from: Moment | None = Field(default=None, description="The first moment they hold.")
-    valid_until: Moment | None = Field(default=None, description="The first moment they do not.")
+    claims_start_at: Moment | None = None
+    claims_end_at: Moment | None = None
+    starts_at: Moment | None = Field(default=None, description="The first moment they hold.")
+    ends_at: Moment | None = Field(default=None, description="The first moment they do not.")
     valid_seconds: Annotated[int, Field(strict=True, ge=1, le=VALID_SECONDS_MAX)] | None = Field(
         default=None, description="How long each holds from its claim on, at most."
     )
@@ -72,7 +74,13 @@ class AddCouponBatch(Wish):
     def _one_kind(self) -> Self:
         if (self.code is not None) + (self.codes_count is not None) + self.claimable != 1:
             raise ValueError("one of code, codes_count and claimable")
-        of_claims = {"coupons_max", "member_max", "claim_from", "claim_until", "valid_seconds"}
+        of_claims = {
+            "coupons_max",
+            "member_max",
+            "claims_start_at",
+            "claims_end_at",
+            "valid_seconds",
+        }
         if not self.claimable and of_claims & self.model_fields_set:
             raise ValueError(f"{', '.join(sorted(of_claims))} are for claims")
         return self
@@ -98,10 +106,10 @@ class CouponBatchShown(Shown):
         status="active",
         coupons_max=500,
         member_max=1,
-        claim_from=None,
-        claim_until=_LATER,
-        valid_from=_AT,
-        valid_until=None,
+        claims_start_at=None,
+        claims_end_at=_LATER,
+        starts_at=_AT,
+        ends_at=None,
         valid_seconds=259_200,
         claimed_count=17,
         created_at=_AT,
@@ -114,10 +122,10 @@ class CouponBatchShown(Shown):
     status: BatchStatus
     coupons_max: int | None
     member_max: int | None
-    claim_from: datetime | None
-    claim_until: datetime | None
-    valid_from: datetime | None
-    valid_until: datetime | None
+    claims_start_at: datetime | None
+    claims_end_at: datetime | None
+    starts_at: datetime | None
+    ends_at: datetime | None
     valid_seconds: int | None
     claimed_count: int
     created_at: datetime
@@ -151,8 +159,8 @@ class CouponShown(Shown):
         promotion_id=f"{_ID}1",
         state="usable",
         order_id=None,
-        valid_from=_AT,
-        valid_until=_LATER,
+        starts_at=_AT,
+        ends_at=_LATER,
         claimed_at=_AT,
     )
 
@@ -162,6 +170,6 @@ class CouponShown(Shown):
     promotion_id: UUID
     state: WalletState
     order_id: UUID | None = Field(description="The order it was used for.")
-    valid_from: datetime | None
-    valid_until: datetime | None
+    starts_at: datetime | None
+    ends_at: datetime | None
     claimed_at: datetime

@@ -26,8 +26,9 @@ from app.promotions.rules.coupons import (
     WalletState,
     check_batch,
     check_claimable,
+    earliest,
+    end_of,
     normalised,
-    valid_until,
     wallet_state,
 )
 from app.promotions.service.records import promotion
@@ -78,8 +79,8 @@ def _coupon_row(batch: Mapping[Any, Any], now: datetime) -> dict[str, Any]:
         "member_id": None,
         "state": CouponState.OPEN,
         "order_id": None,
-        "valid_from": batch["valid_from"],
-        "valid_until": batch["valid_until"],
+        "starts_at": batch["starts_at"],
+        "ends_at": batch["ends_at"],
         "claimed_at": None,
         "created_at": now,
     }
@@ -126,13 +127,15 @@ async def claim(
     # Behind a code is what only the code opens.
     if batch is None or batch["kind"] is not CouponKind.CLAIMED:
         raise NotFound
-    window = (batch["claim_from"], batch["claim_until"])
+    # What no longer holds is not given out either.
+    validity = (batch["starts_at"], batch["ends_at"])
+    window = (batch["claims_start_at"], earliest(batch["claims_end_at"], batch["ends_at"]))
     check_claimable(batch["kind"], batch["status"], window, now=now)
     own = {
         "member_id": member_id,
         "state": CouponState.CLAIMED,
         "claimed_at": now,
-        "valid_until": valid_until(batch["valid_until"], batch["valid_seconds"], claimed_at=now),
+        "ends_at": end_of(validity, batch["valid_seconds"], claimed_at=now),
     }
     coupon = {**_coupon_row(batch, now), **own}
     if not await repository.add_claim(db, coupon, batch["member_max"]):
@@ -152,7 +155,7 @@ async def claim_code(
         raise NotFound
     batch = await repository.batch_to_claim(db, found["batch_id"])
     assert batch is not None, "a coupon is of a batch"
-    check_claimable(batch["kind"], batch["status"], (None, found["valid_until"]), now=now)
+    check_claimable(batch["kind"], batch["status"], (None, found["ends_at"]), now=now)
     coupon = await repository.claim_code(db, found["id"], member_id, now=now)
     if coupon is None:
         raise CouponsGone
@@ -186,5 +189,5 @@ async def coupons_of(
 
 def state_of(row: Mapping[Any, Any], *, now: datetime) -> WalletState:
     """How a coupon of a member stands now."""
-    window = (row["valid_from"], row["valid_until"])
+    window = (row["starts_at"], row["ends_at"])
     return wallet_state(row["state"], row["batch_status"], window, now=now)

@@ -18,6 +18,7 @@ from app.promotions.repository import promotions as repository
 from app.promotions.rules import PromotionState, PromotionWish, check_edit
 from app.promotions.rules.warnings import Caution, Rival, warnings_of
 from app.promotions.service.checks import check, check_meant, check_said, scene
+from app.promotions.service.limits import keep
 from app.promotions.service.moves import check_cost
 from app.promotions.service.records import change, note_change, promotion, state, wish_of
 
@@ -55,8 +56,22 @@ async def create(
             "created_at": now,
         },
     )
+    if _limited(made):
+        await _keep_limits(db, made)
     await note_change(db, "created", made, (None, values), now=now)
     return made
+
+
+def _tier_limits(row: sa.RowMapping) -> list[int | None]:
+    return [tier.get("quota_units") for tier in row["rule"].get("tiers", ())]
+
+
+def _limited(row: sa.RowMapping) -> bool:
+    return any((*row["limits"].values(), *_tier_limits(row)))
+
+
+async def _keep_limits(db: AsyncSession, row: sa.RowMapping) -> None:
+    await keep(db, row["id"], row["limits"], _tier_limits(row))
 
 
 async def copy(
@@ -99,6 +114,8 @@ async def edit(
     if at is PromotionState.SCHEDULED and not is_confirmed and changed.keys() & _PRICED:
         await check_cost(db, shop_id, stored["rule"], stored["match"])
     after = await change(db, before, changed)
+    if changed.keys() & {"limits", "rule"} and (_limited(before) or _limited(after)):
+        await _keep_limits(db, after)
     told = ({name: before[name] for name in changed}, changed)
     await note_change(db, "edited", after, told, now=now)
     return after

@@ -143,7 +143,7 @@ def _look(
     if row is None or reason is not None:
         promotion_id = None if reason in _TELL_NOTHING or row is None else row.promotion_id
         return CouponRefused(code, coupon_id, promotion_id, reason or "coupon_unknown")
-    coupon = Coupon(row.id, row.promotion_id, row.valid_from, row.valid_until)
+    coupon = Coupon(row.id, row.promotion_id, row.starts_at, row.ends_at)
     return Held(coupon, code, row.state is CouponState.SHARED)
 
 
@@ -166,9 +166,9 @@ def _why_not_now(row: Presented, now: datetime) -> CouponReason | None:
         return "coupon_stopped"
     if row.state is CouponState.RESERVED:
         return "coupon_used"
-    if row.valid_until is not None and now >= row.valid_until:
+    if row.ends_at is not None and now >= row.ends_at:
         return "coupon_expired"
-    if row.valid_from is not None and now < row.valid_from:
+    if row.starts_at is not None and now < row.starts_at:
         return "coupon_not_started"
     return None
 
