@@ -5,10 +5,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from app.catalog import service as catalog
 from app.catalog.models import Variant
+from app.core.sql import table
 from app.promotions.errors import BadPromotion, BelowCostUnconfirmed
+from app.promotions.models import Promotion
 from tests.factories import Stand, statements
 from tests.promotions.ground import Desk, desk
 
@@ -219,3 +222,16 @@ async def test_saving_takes_so_many_statements_whatever_it_names(stand: Stand) -
             await office.warnings(made)
         counts.append(len(seen))
     assert counts[0] == counts[1] <= 14, counts
+
+
+async def test_drafts_that_slipped_past_each_other_are_caught_when_activated(stand: Stand) -> None:
+    """Two operators draft at once, and neither sees the other's."""
+    office = await desk(stand)
+    one, two = [await tagged(stand, office.shop_id) for _ in range(2)]
+    first = await office.create(rule=add_on(two.id), match=only(one))
+    second = await office.create(rule=add_on(one.id))
+    rows = table(Promotion)
+    slip = sa.update(rows).where(rows.c.id == second["id"]).values(match=only(two))
+    await stand.database.transact(lambda db: db.execute(slip))
+    told = await office.refused(BadPromotion, office.move("activate", second))
+    assert told == {"reason": "cycle", "promotion_ids": [str(first["id"])]}
