@@ -1,14 +1,16 @@
 """Promotions over HTTP: what operators send and get, and who may."""
 
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
 
+from app.catalog.schemas.shops import PartyKind
 from app.core.audit_log import AuditEntry
 from app.core.sql import table
 from app.identity.rules import ShopRole
+from app.promotions.models import PromotionKind
 from tests.conftest import rows_in
 from tests.factories import Caller, Stand
 
@@ -213,3 +215,75 @@ async def test_who_may_read_and_who_may_write(stand: Stand) -> None:
     assert writes == [403, 403, 401, 200]
     posts = [(await c.post(path(shop.id), BODY)).status_code for c in (auditor, member, nobody)]
     assert posts == [403, 403, 401]
+
+
+CONDITIONS: dict[str, Any] = {
+    "hours": [{"weekdays": [6, 7], "from_minute": 600, "to_minute": 1_320}],
+    "new_buyers_only": False,
+    "nth_order": 3,
+    "community_ids": [],
+    "roles": ["kol"],
+    "member_tags_any": ["gourmet"],
+    "member_tags_all": ["local"],
+    "member_tags_none": ["staff"],
+    "audience_ids": [],
+    "channels": ["mini_program"],
+    "minimum": {"amount": 5_000, "basis": "gross"},
+    "units_min": 2,
+}
+
+
+async def test_conditions_and_limits_are_shown_as_they_were_sent(stand: Stand) -> None:
+    shop = await stand.shop()
+    owner = await stand.as_owner(shop.id)
+    limits = {"uses_max": 10, "member_uses_max": 1, "budget_amount": 9_000}
+    more = {"conditions": CONDITIONS, "limits": limits, "needs_coupon": True, "currency": "CNY"}
+    made = await created(owner, shop.id, **more)
+    shown = (await owner.get(path(shop.id, made["id"]))).json()
+    for answer in (made, shown):
+        hours = [
+            {**one, "weekdays": sorted(one["weekdays"])} for one in answer["conditions"]["hours"]
+        ]
+        assert {**answer["conditions"], "hours": hours} == CONDITIONS
+        assert (answer["limits"], answer["needs_coupon"]) == (limits, True)
+    # What is sent replaces all conditions; what is not sent asks for nothing.
+    edited = await owner.patch(
+        path(shop.id, made["id"]), {"conditions": {"nth_order": 2}}, version=1
+    )
+    assert edited.json()["conditions"] == {**NOTHING_ASKED, "nth_order": 2}
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer"),
+    [
+        ({"conditions": {"roles": ["boss"]}}, "/conditions/roles"),
+        ({"conditions": {"channels": ["fax"]}}, "/conditions/channels"),
+        ({"conditions": {"hours": [{"weekdays": [0]}]}}, "/conditions/hours/0/weekdays"),
+        ({"conditions": {"hours": [{"weekdays": []}]}}, "/conditions/hours/0/weekdays"),
+        ({"conditions": {"nth_order": 0}}, "/conditions/nth_order"),
+        ({"conditions": {"minimum": {"amount": 0}}}, "/conditions/minimum/amount"),
+        ({"conditions": {"member_tag": ["a"]}}, "/conditions/member_tag"),
+        ({"limits": {"uses_max": 0}}, "/limits/uses_max"),
+        ({"limits": None}, "/limits"),
+        ({"priority": 1_001}, "/priority"),
+        ({"stacking_group": "two words"}, "/stacking_group"),
+        ({"currency": "cny"}, "/currency"),
+        ({"new_buyers_only": True}, "/new_buyers_only"),
+    ],
+)
+async def test_conditions_that_mean_nothing_are_refused(
+    stand: Stand, more: dict[str, Any], pointer: str
+) -> None:
+    shop = await stand.shop()
+    owner = await stand.as_owner(shop.id)
+    before = await rows_in(stand.database)
+    answer = await owner.post(path(shop.id), {**BODY, **more})
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    assert answer.json()["errors"][0]["pointer"].startswith(pointer), answer.text
+    assert await rows_in(stand.database) == before
+
+
+def test_a_shop_may_name_every_kind_in_its_denials() -> None:
+    price_settings = {"group_price", "solo_price", "member_price"}
+    kinds = {kind.value for kind in PromotionKind}
+    assert set(get_args(PartyKind)) == kinds | price_settings | {"coupon"}

@@ -116,6 +116,7 @@ async def test_live_gives_the_engine_what_the_operator_said(stand: Stand) -> Non
         ends_at=stand.now + DAY,
         conditions={"new_buyers_only": True, "member_tags_any": ["gourmet"]},
         limits={"uses_max": 9},
+        needs_coupon=True,
         exclusive=True,
         stacking_group="season",
         priority=7,
@@ -135,6 +136,7 @@ async def test_live_gives_the_engine_what_the_operator_said(stand: Stand) -> Non
             starts_at=stand.now,
             ends_at=stand.now + DAY,
             conditions=Conditions(new_buyers_only=True, member_tags_any=frozenset({"gourmet"})),
+            needs_coupon=True,
             exclusive=True,
             stacking_group="season",
             priority=7,
@@ -370,6 +372,9 @@ async def test_a_shop_has_so_many_live_promotions_and_no_more(stand: Stand) -> N
     refusal = await refused(stand, TooManyPromotions, activate(stand, beyond))
     assert refusal.params == {"promotions_max": LIVE_MAX}
     assert len((await live(stand, shop.id)).promotions) == LIVE_MAX
+    await move(stand, "pause", last)
+    await activate(stand, beyond)
+    await refused(stand, TooManyPromotions, move(stand, "resume", last))
 
 
 async def test_the_last_place_among_the_live_ones_goes_to_one_of_many_at_once(

@@ -143,7 +143,20 @@ def _terms(shop_id: UUID, row: sa.Row[*tuple[Any, ...]]) -> ShopTerms:
     )
 
 
-_NOT_ARCHIVED = (ProductStatus.DRAFT, ProductStatus.ON_SALE)
+_DEAREST_FIRST = (_variants.c.list_amount.desc(), _variants.c.id)
+_ids = (
+    sa.select(_variants.c.id)
+    .select_from(
+        _variants.join(_products, _products.c.id == _variants.c.product_id)
+        .outerjoin(_own, _own.c.id == _products.c.category_id)
+        .outerjoin(_above, _above.c.id == _own.c.parent_id)
+        .outerjoin(_top, _top.c.id == _above.c.parent_id)
+    )
+    .where(
+        _variants.c.archived_at.is_(None),
+        _products.c.status.in_((ProductStatus.DRAFT, ProductStatus.ON_SALE)),
+    )
+)
 
 
 async def stocked(
@@ -151,13 +164,14 @@ async def stocked(
 ) -> list[Stocked]:
     """The dearest of a shop's goods that meet one of these, on sale and drafted ones."""
     conditions = [_meets(db, one) for one in asked]
-    statement = (
-        _living.where(
-            _of_this_shop, _products.c.status.in_(_NOT_ARCHIVED), sa.or_(sa.false(), *conditions)
-        )
-        .order_by(_variants.c.list_amount.desc(), _variants.c.id)
+    # Tags and stock are looked up for those alone that are in the answer.
+    dearest = (
+        _ids.where(_of_this_shop, sa.or_(sa.false(), *conditions))
+        .order_by(*_DEAREST_FIRST)
         .limit(most)
+        .correlate(None)
     )
+    statement = _living.where(_variants.c.id.in_(dearest)).order_by(*_DEAREST_FIRST)
     rows = (await db.execute(statement, {"of_shop": shop_id})).all()
     return [Stocked(_goods(row, 1), row.product_status is ProductStatus.ON_SALE) for row in rows]
 

@@ -64,7 +64,7 @@ def _add_on(rule: Document, match: Document, shelf: Shelf, given: Shelf) -> None
     if dear:
         raise BadPromotion(reason="add_on_not_below_price", variant_ids=dear)
     asked = {one.goods.variant_id for one in shelf.chosen(shelf.mask(match))}
-    if asked and asked <= offered(rule):
+    if match and asked and asked <= offered(rule):
         raise BadPromotion(reason="add_on_qualifies_itself")
 
 
