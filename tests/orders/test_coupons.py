@@ -364,7 +364,7 @@ async def test_anybody_may_ask_for_a_price_and_nobody_unknown_buys(
 ) -> None:
     await give(market, promotion_id, SHARED, code="SUMMER")
     everybody = await promoted(market, market.shop_id)
-    newcomers = await promoted(market, market.shop_id, new_buyers_only=True)
+    newcomers = await promoted(market, market.shop_id, conditions={"new_buyers_only": True})
     await limited(market, everybody, uses_max=5, member_uses_max=1)
     nobody = Caller(market.client, {})
     told = await ask(market, nobody, codes=["SUMMER", "NEVER"])
@@ -399,17 +399,15 @@ async def test_a_changed_price_comes_with_a_quote_that_can_be_placed(market: Mar
     assert placed.json()["lines"][0]["promotion_id"] is None
 
 
-async def test_add_ons_of_no_offer_are_neither_sold_nor_held(
+async def test_add_ons_of_no_offer_are_refused_and_nothing_is_held(
     market: Market, promotion_id: UUID
 ) -> None:
     ann = await market.buyer("ann")
     extra = await market.goods(market.shop_id, units=5)
     chosen = {"promotion_id": str(promotion_id), "variant_id": str(extra.id), "quantity": 2}
-    order = await market.place(ann, add_ons=[chosen])
-    assert order["total_amount"] == SOLO_AMOUNT
-    assert [line["variant_id"] for line in order["lines"]] == [str(market.variant_id)]
-    assert await market.stock(market.shop_id, extra.id) == (5, 0, 0)
+    asked = ann.post("/v1/quotes", basket(market, add_ons=[chosen]))
+    await market.refused(asked, 409, "add_on_not_offered")
     unknown = {**chosen, "variant_id": str(uuid4())}
     asked = ann.post("/v1/quotes", basket(market, add_ons=[unknown]))
     await market.refused(asked, 404, "variant_not_found")
-    await market.balanced()
+    assert await market.stock(market.shop_id, extra.id) == (5, 0, 0)

@@ -1,7 +1,7 @@
 """Promotions as a quote reads them, and what saving refuses."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -70,9 +70,11 @@ async def edit(stand: Stand, row: Mapping[str, Any], version: int, **changes: An
     )
 
 
-async def live(stand: Stand, shop_id: UUID) -> service.LivePromotions:
+async def live(
+    stand: Stand, shop_id: UUID, *, presented: Collection[UUID] = ()
+) -> service.LivePromotions:
     async with stand.database.reading() as db:
-        return await service.live(db, shop_id, now=stand.now)
+        return await service.live(db, shop_id, now=stand.now, presented=presented)
 
 
 async def refused(stand: Stand, kind: type[Problem], work: Any) -> Problem:
@@ -122,7 +124,8 @@ async def test_live_gives_the_engine_what_the_operator_said(stand: Stand) -> Non
         priority=7,
     )
     await activate(stand, made)
-    found = await live(stand, shop.id)
+    assert (await live(stand, shop.id)).promotions == ()
+    found = await live(stand, shop.id, presented=[made["id"]])
     assert found.promotions == (
         PercentOff(
             id=made["id"],
