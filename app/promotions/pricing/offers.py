@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
+from app.promotions.pricing.components import FreeOffer, SetOffer
 from app.promotions.pricing.item_layer import SetDiscount, UnitDiscount
-from app.promotions.pricing.item_search import FreeOffer, SetOffer
 from app.promotions.pricing.match import LineIndex
 from app.promotions.pricing.order_layer import OrderDiscount, OrderOffer
 from app.promotions.pricing.promotion import Promotion

@@ -8,10 +8,11 @@ within the limits, found over the distinct sums, component by component.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.promotions.pricing.components import Component, SetOffer
 from app.promotions.pricing.free_units import Given, is_lawful
 from app.promotions.pricing.item_layer import UnitSet
-from app.promotions.pricing.item_search import Component, SetOffer, Steps, Taken
 from app.promotions.pricing.spread import spread
+from app.promotions.pricing.taken import Steps, Taken
 from app.promotions.pricing.units import UnitType
 
 SUMS_MAX = 1_000

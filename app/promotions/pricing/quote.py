@@ -10,8 +10,8 @@ from typing import Literal
 from uuid import UUID
 
 from app.promotions.pricing.basket import Basket, PriceSetting
+from app.promotions.pricing.components import FreeOffer, SetOffer
 from app.promotions.pricing.conditions import Occasion, admit
-from app.promotions.pricing.item_search import FreeOffer, SetOffer
 from app.promotions.pricing.match import LineIndex
 from app.promotions.pricing.offers import Offer, Offers, UnitOffer, offer_of
 from app.promotions.pricing.order_layer import OrderOffer

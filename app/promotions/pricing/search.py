@@ -11,14 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from app.core.money import percent_of
+from app.promotions.pricing.components import Component, components
 from app.promotions.pricing.cover import fewest
-from app.promotions.pricing.item_search import (
-    Component,
-    ItemSearch,
-    Steps,
-    Taken,
-    components,
-)
+from app.promotions.pricing.item_search import ItemSearch
 from app.promotions.pricing.offers import Offers, UnitOffer
 from app.promotions.pricing.order_layer import OrderOffer, Rest, discount_order
 from app.promotions.pricing.outcomes import (
@@ -29,6 +24,7 @@ from app.promotions.pricing.outcomes import (
     savings_by_type,
 )
 from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.taken import Steps, Taken
 from app.promotions.pricing.units import UnitType
 
 STEPS_MAX = 4_000

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from app.promotions.pricing.item_search import FreeOffer, SetOffer
+from app.promotions.pricing.components import FreeOffer, SetOffer
 from app.promotions.pricing.match import LineIndex
 from app.promotions.pricing.offers import Offer, UnitOffer
 from app.promotions.pricing.order_layer import OrderOffer

@@ -1,0 +1,143 @@
+"""Buy-N-get-M that want the same units: each takes in turn, and the last one takes its best."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from app.promotions.pricing.board import Board
+from app.promotions.pricing.components import FreeOffer
+from app.promotions.pricing.free_units import Given, best_given, gain_bound, is_lawful
+from app.promotions.pricing.taken import Taken
+from app.promotions.pricing.units import UnitType
+
+Many = tuple[tuple[FreeOffer, Given], ...]
+TakenSets = Callable[[], tuple[Taken, ...]]
+
+
+@dataclass(slots=True)
+class FreeSearch:
+    """What the free-unit promotions of a component make of the units that sets left."""
+
+    board: Board
+    _sets_taken: TakenSets = tuple
+    _bounds: list[tuple[FreeOffer, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Work out once what each could gain with every unit there is."""
+        self._bounds = [
+            (offer, gain_bound(offer.promotion, self._types_of(offer), self.board.reserves))
+            for offer in self.board.component.frees
+        ]
+
+    def search(self, saved: int, sets_taken: TakenSets) -> None:
+        """Find the best for the units left, beside sets that save so much."""
+        self.greedy(saved, sets_taken)
+        if self._bounds:
+            self._next(saved, 0, ())
+
+    def bound(self, place: int = 0) -> int:
+        """What those from this place on could gain with every unit there was; 0 without enough."""
+        left = sum(self.board.left.values())
+        return sum(
+            bound
+            for offer, bound in self._bounds[place:]
+            if left >= offer.promotion.buy + offer.promotion.get
+        )
+
+    def _types_of(self, offer: FreeOffer) -> list[UnitType]:
+        return [self.board.types[i] for i in offer.type_indexes]
+
+    def greedy(self, saved: int, sets_taken: TakenSets) -> None:
+        """Let each take its best of what the ones before left: a good answer to begin with."""
+        self._sets_taken = sets_taken
+        given: Many = ()
+        for offer in self.board.component.frees:
+            types = self._types_of(offer)
+            best = best_given(offer.promotion, types, self.board.left, self.board.reserves)
+            if best is not None:
+                self._consume(best, 1)
+                given = (*given, (offer, best))
+        self._offer_lawful(saved + sum(one.saving_amount for _, one in given), given)
+        for _, one in given:
+            self._consume(one, -1)
+
+    def _next(self, saved: int, place: int, given: Many) -> None:
+        """Let each take units in turn; the last, which may touch most, takes its best."""
+        frees = self.board.component.frees
+        if place == len(frees) - 1:
+            self._last(saved, given)
+            return
+        if self._is_hopeless(saved, place):
+            return
+        offer = frees[place]
+        for one in self._ways(offer, saved, place):
+            self._consume(one, 1)
+            self._next(saved + one.saving_amount, place + 1, (*given, (offer, one)))
+            self._consume(one, -1)
+        self._next(saved, place + 1, given)
+
+    def _last(self, saved: int, given: Many) -> None:
+        if self._is_hopeless(saved, len(self.board.component.frees) - 1):
+            self._offer_lawful(saved, given)
+            return
+        offer = self.board.component.frees[-1]
+        best = best_given(
+            offer.promotion, self._types_of(offer), self.board.left, self.board.reserves
+        )
+        if best is None:
+            self._offer_lawful(saved, given)
+            return
+        self._consume(best, 1)
+        is_lawful = self._offer_lawful(saved + best.saving_amount, (*given, (offer, best)))
+        self._consume(best, -1)
+        if not (is_lawful and best.is_best):
+            self._any_last(saved, given)
+
+    def _any_last(self, saved: int, given: Many) -> None:
+        """Its best does not do, beside the others or above the floors: try all it could take."""
+        if self._is_hopeless(saved, len(self.board.component.frees) - 1):
+            return
+        offer = self.board.component.frees[-1]
+        for one in self._ways(offer, saved, len(self.board.component.frees) - 1):
+            self._consume(one, 1)
+            self._offer_lawful(saved + one.saving_amount, (*given, (offer, one)))
+            self._consume(one, -1)
+        self._offer_lawful(saved, given)
+
+    def _is_hopeless(self, saved: int, place: int) -> bool:
+        """Whether nothing better can follow, or no step is left to look for it."""
+        bound = saved + self.board.reserve() + self.bound(place)
+        if bound <= self.board.best:
+            return True
+        if self.board.steps.take(self.board.looks):
+            return False
+        self.board.give_up(bound)
+        return True
+
+    def _consume(self, one: Given, sign: int) -> None:
+        for i, n in one.units:
+            self.board.left[i] -= sign * n
+
+    def _offer_lawful(self, saved: int, given: Many) -> bool:
+        # Units are only consumed where that saves something.
+        if not all(one.saving_amount and self._is_lawful(offer, one) for offer, one in given):
+            return False
+        self.board.offer(saved + self.board.reserve(), lambda: self._taken(given))
+        return True
+
+    def _ways(self, offer: FreeOffer, saved: int, place: int) -> list[Given]:
+        ways = list(
+            Given.ways(offer.promotion, self._types_of(offer), self.board.left, self.board.steps)
+        )
+        if self.board.steps.left < 0:
+            bound = saved + self.board.reserve() + self.bound(place)
+            self.board.give_up(bound)
+        return ways
+
+    def _is_lawful(self, offer: FreeOffer, one: Given) -> bool:
+        """The units given must be the cheapest of all that nobody else consumes."""
+        idle = {i: n for i, n in self.board.left.items() if n and self.board.reserves[i] == 0}
+        return is_lawful(offer.promotion, one, self._types_of(offer), idle)
+
+    def _taken(self, given: Many) -> tuple[Taken, ...]:
+        free = [Taken(o.promotion, g.units, g.saving_amount) for o, g in given]
+        return (*self._sets_taken(), *free)
