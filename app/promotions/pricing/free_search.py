@@ -1,11 +1,11 @@
 """Buy-N-get-M that want the same units: each takes in turn, and the last one takes its best."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.promotions.pricing.board import Board
 from app.promotions.pricing.components import FreeOffer
-from app.promotions.pricing.free_units import Given, best_given, gain_bound, is_lawful
+from app.promotions.pricing.free_units import Given, best_given, is_lawful
 from app.promotions.pricing.taken import Taken
 from app.promotions.pricing.units import UnitType
 
@@ -19,29 +19,14 @@ class FreeSearch:
 
     board: Board
     _sets_taken: TakenSets = tuple
-    _bounds: list[tuple[FreeOffer, int]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Work out once what each could gain with every unit there is."""
-        self._bounds = [
-            (offer, gain_bound(offer.promotion, self._types_of(offer), self.board.reserves))
-            for offer in self.board.component.frees
-        ]
 
     def search(self, saved: int, sets_taken: TakenSets) -> None:
         """Find the best for the units left, beside sets that save so much."""
-        self.greedy(saved, sets_taken)
-        if self._bounds:
+        if len(self.board.component.frees) != 1:
+            self.greedy(saved, sets_taken)
+        self._sets_taken = sets_taken
+        if self.board.component.frees:
             self._next(saved, 0, ())
-
-    def bound(self, place: int = 0) -> int:
-        """What those from this place on could gain with every unit there was; 0 without enough."""
-        left = sum(self.board.left.values())
-        return sum(
-            bound
-            for offer, bound in self._bounds[place:]
-            if left >= offer.promotion.buy + offer.promotion.get
-        )
 
     def _types_of(self, offer: FreeOffer) -> list[UnitType]:
         return [self.board.types[i] for i in offer.type_indexes]
@@ -52,7 +37,7 @@ class FreeSearch:
         given: Many = ()
         for offer in self.board.component.frees:
             types = self._types_of(offer)
-            best = best_given(offer.promotion, types, self.board.left, self.board.reserves)
+            best = best_given(offer, types, self.board.left, self.board.reserves)
             if best is not None:
                 self._consume(best, 1)
                 given = (*given, (offer, best))
@@ -80,11 +65,11 @@ class FreeSearch:
             self._offer_lawful(saved, given)
             return
         offer = self.board.component.frees[-1]
-        best = best_given(
-            offer.promotion, self._types_of(offer), self.board.left, self.board.reserves
-        )
+        best = best_given(offer, self._types_of(offer), self.board.left, self.board.reserves)
         if best is None:
-            self._offer_lawful(saved, given)
+            # It may still have to take what would be cheaper than what the others give.
+            if not self._offer_lawful(saved, given):
+                self._any_last(saved, given)
             return
         self._consume(best, 1)
         is_lawful = self._offer_lawful(saved + best.saving_amount, (*given, (offer, best)))
@@ -103,9 +88,12 @@ class FreeSearch:
             self._consume(one, -1)
         self._offer_lawful(saved, given)
 
+    def _bound(self, saved: int, place: int) -> int:
+        return self.board.bound(saved, len(self.board.component.sets) + place)
+
     def _is_hopeless(self, saved: int, place: int) -> bool:
         """Whether nothing better can follow, or no step is left to look for it."""
-        bound = saved + self.board.reserve() + self.bound(place)
+        bound = self._bound(saved, place)
         if bound <= self.board.best:
             return True
         if self.board.steps.take(self.board.looks):
@@ -125,11 +113,9 @@ class FreeSearch:
         return True
 
     def _ways(self, offer: FreeOffer, saved: int, place: int) -> list[Given]:
-        ways = list(
-            Given.ways(offer.promotion, self._types_of(offer), self.board.left, self.board.steps)
-        )
+        ways = list(Given.ways(offer, self._types_of(offer), self.board.left, self.board.steps))
         if self.board.steps.left < 0:
-            bound = saved + self.board.reserve() + self.bound(place)
+            bound = self._bound(saved, place)
             self.board.give_up(bound)
         return ways
 

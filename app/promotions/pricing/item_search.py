@@ -2,31 +2,51 @@
 
 Promotions that save so much per unit never couple types: each type's best of them is its reserve,
 what a unit is worth to nobody else. Sets and free units couple types; types they join fall into
-components, and each is searched by branch and bound over applications, never over single units.
-A node's bound is what is saved so far, the reserve of all units left, and for each promotion left
-the gain over the reserve that it could reach with every unit to itself. A state met before with as
-much saved is not entered again. Nodes are counted: when they run out, the bounds of what was not
-looked at stay in the answer, so it is never called proven without being so.
+components, and each is searched apart, over applications and never over single units. A greedy
+answer and a bound come first; where they meet there is nothing to search. Where they do not, prices
+of contested units tighten the bound, and then the offers are decided one by one, each in one of its
+modes, pruned by what the offers to come could gain. A state met before with as much saved is not
+entered again. Looks are counted: when they run out, the bounds of what was not looked at stay in
+the answer, so it is never called proven without being so.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from app.promotions.pricing.board import Board
 from app.promotions.pricing.components import Component, SetOffer
+from app.promotions.pricing.dominance import without_dominated
 from app.promotions.pricing.free_search import FreeSearch
 from app.promotions.pricing.free_units import TIMES_LOOKED_AT
-from app.promotions.pricing.item_layer import UnitSet
-from app.promotions.pricing.taken import Found, Steps, Taken
+from app.promotions.pricing.greedy import greedy_picks
+from app.promotions.pricing.item_layer import Mode, UnitSet
+from app.promotions.pricing.prices import tighten
+from app.promotions.pricing.set_gains import Room, pieces, pieces_gain
+from app.promotions.pricing.taken import Found, Steps, Taken, saving_of, taken_of
 from app.promotions.pricing.units import UnitType
+
+Pick = tuple[UnitSet, int]
 
 
 @dataclass(slots=True)
-class _Choice:
+class _Open:
+    """The offer being decided, in one mode: sets in the order they are tried, and those picked."""
+
+    place: int
     offer: SetOffer
-    one: UnitSet
-    gain: int
-    size: int
+    mode: Mode
+    sets: Sequence[UnitSet]
+    picks: list[Pick] = field(default_factory=list)
+
+    @property
+    def times(self) -> int:
+        """How many sets are picked."""
+        return sum([times for _, times in self.picks])
+
+    @property
+    def saving(self) -> int:
+        """What they save together."""
+        return saving_of(self.offer, self.picks)
 
 
 @dataclass(slots=True)
@@ -39,136 +59,135 @@ class ItemSearch:
     steps: Steps
     _board: Board = field(init=False)
     _frees: FreeSearch = field(init=False)
-    _choices: list[_Choice] = field(default_factory=list)
-    _used: dict[int, int] = field(default_factory=dict)
-    _chosen: list[tuple[_Choice, int]] = field(default_factory=list)
+    _chosen: list[tuple[SetOffer, Sequence[Pick]]] = field(default_factory=list)
     _seen: dict[tuple[int, ...], int] = field(default_factory=dict)
 
     def run(self) -> Found:
         """Search to the end, or as far as the steps go."""
-        self._choices = sorted(
-            (
-                _Choice(offer, one, self._gain(one), sum(n for _, n in one.units))
-                for offer in self.component.sets
-                for one in offer.sets
-            ),
-            key=lambda c: (-c.gain * 1_000 // c.size, c.offer.promotion.id.int, c.one.units),
-        )
-        looks = (
-            1
-            + len(self._choices)
-            + sum(len(offer.type_indexes) * TIMES_LOOKED_AT // 4 for offer in self.component.frees)
-        )
-        board = Board(self.component, self.types, self.reserves, self.steps, looks)
-        board.best = board.reserve()
-        self._board = board
-        self._frees = FreeSearch(board)
-        self._greedy_sets()
-        self._sets(0, 0)
-        return Found(board.best, board.taken, max(board.best, board.open_bound, self._left_out()))
+        component = replace(self.component, sets=without_dominated(self.component.sets))
+        board = Board(component, self.types, self.reserves, self.steps, _looks(component))
+        self._board, self._frees = board, FreeSearch(board)
+        reserves = {i: self.reserves[i] for i in component.type_indexes}
+        self._greedy(reserves)
+        root = tighten(board, reserves, self._greedy)
+        if root > board.best:
+            self._next(0, 0)
+        is_whole = all(offer.is_whole for offer in component.sets)
+        bound = min(root, max(board.best, board.open_bound)) if is_whole else root
+        return Found(board.best, board.taken, max(board.best, bound))
 
-    def _left_out(self) -> int:
-        """The sets that were not listed could take every unit down to its floor."""
-        if all(offer.is_whole for offer in self.component.sets):
-            return 0
-        return sum(
-            self.types[i].room_amount * self.types[i].quantity for i in self.component.type_indexes
-        )
+    def _greedy(self, prices: Mapping[int, int]) -> None:
+        """The sets that gain most at these prices, then free units: a good answer to begin with."""
+        board = self._board
+        picked = greedy_picks(board.component.sets, prices, board.left)
+        saved = 0
+        for offer, picks in picked:
+            self._take(picks, 1)
+            self._chosen.append((offer, picks))
+            saved += saving_of(offer, picks)
+        self._frees.greedy(saved, self._taken)
+        self._chosen.clear()
+        for _, picks in picked:
+            self._take(picks, -1)
 
-    def _gain(self, one: UnitSet) -> int:
-        return one.saving_amount - sum(self.reserves[i] * n for i, n in one.units)
+    def _next(self, place: int, saved: int) -> None:
+        """Decide the offer at this place and all after it."""
+        board = self._board
+        if not self._is_open(board.bound(saved, place)) or self._met_before(place, saved):
+            return
+        if place == len(board.component.sets):
+            self._frees.search(saved, self._taken)
+            return
+        offer = board.component.sets[place]
+        for mode in offer.modes:
+            self._pick(_Open(place, offer, mode, self._in_order(mode)), 0, saved)
+        self._next(place + 1, saved)
 
-    def _sets(self, start: int, saved: int) -> None:
-        bound = saved + self._board.reserve() + self._sets_bound(start) + self._frees.bound()
-        if bound <= self._board.best:
+    def _is_open(self, bound: int) -> bool:
+        """Whether something better may follow, and there are steps left to look for it."""
+        board = self._board
+        if bound <= board.best:
+            return False
+        if board.steps.take(board.looks):
+            return True
+        board.give_up(bound)
+        return False
+
+    def _in_order(self, mode: Mode) -> list[UnitSet]:
+        """The sets worth a look, those that gain most for their units first."""
+        ranked = []
+        for one in mode.sets:
+            gain = one.saving_amount - sum([self.reserves[i] * n for i, n in one.units])
+            # A set that loses alone can fill a ladder, or raise what a buy-N-get-M gives.
+            if gain > 0 or mode.times_min > 1 or self._board.component.frees:
+                size = sum([n for _, n in one.units])
+                ranked.append((-gain * 1_000 // size, one.units, one))
+        return [one for _, _, one in sorted(ranked, key=lambda row: row[:2])]
+
+    def _pick(self, now: _Open, start: int, saved: int) -> None:
+        """Pick among the sets from `start` on; what is picked at last goes on to the next offer."""
+        bound = self._mode_bound(now, start, saved)
+        if not self._is_open(bound):
             return
-        if not self.steps.take(self._board.looks):
-            self._board.give_up(bound)
-            return
-        if self._met_before(start, saved):
-            return
-        for place in range(start, len(self._choices)):
-            choice = self._choices[place]
-            for times in range(self._times(choice) if self._may_pay(choice) else 0, 0, -1):
+        for place in range(start, len(now.sets)):
+            one = now.sets[place]
+            for times in range(self._times(now, one), 0, -1):
                 if self.steps.left < 0:
                     self._board.give_up(bound)
                     return
-                self._move(choice, times)
-                self._sets(place + 1, saved + choice.one.saving_amount * times)
-                self._move(choice, -times)
-        self._frees.search(saved, self._taken)
+                self._take([(one, times)], 1)
+                now.picks.append((one, times))
+                self._pick(now, place + 1, saved)
+                now.picks.pop()
+                self._take([(one, times)], -1)
+        if now.picks and now.times >= now.mode.times_min and now.saving:
+            self._chosen.append((now.offer, tuple(now.picks)))
+            self._next(now.place + 1, saved + now.saving)
+            self._chosen.pop()
 
-    def _greedy_sets(self) -> None:
-        """The densest sets as often as they go: a good answer to begin with."""
-        saved, taken = 0, []
-        for choice in self._choices:
-            times = self._times(choice) if choice.gain > 0 else 0
-            if times:
-                self._move(choice, times)
-                taken.append((choice, times))
-                saved += choice.one.saving_amount * times
-        self._frees.greedy(saved, self._taken)
-        for choice, times in reversed(taken):
-            self._move(choice, -times)
+    def _mode_bound(self, now: _Open, start: int, saved: int) -> int:
+        """What is picked, the most the sets from `start` on could add, and the offers to come."""
+        board, mode = self._board, now.mode
+        best = -1
+        for level in board.levels:
+            cap = now.offer.saving_max_amount
+            room = Room(
+                max(mode.times_min - now.times, 0),
+                sum(board.left.values()) if mode.times_max is None else mode.times_max - now.times,
+                None if cap is None else cap - now.saving,
+            )
+            more, _ = pieces_gain(pieces(now.sets[start:], level.prices, board.left), room)
+            bound = board.bound_at(level, saved + now.saving + more, now.place + 1)
+            best = bound if best < 0 else min(best, bound)
+        return best
 
-    def _met_before(self, start: int, saved: int) -> bool:
-        state = (start, *self._board.left.values(), *self._used.values())
+    def _times(self, now: _Open, one: UnitSet) -> int:
+        """How often the set can still be taken."""
+        times = min([self._board.left[i] // n for i, n in one.units])
+        limit = now.mode.times_max
+        return times if limit is None else min(times, limit - now.times)
+
+    def _met_before(self, place: int, saved: int) -> bool:
+        state = (place, *self._board.left.values())
         if self._seen.get(state, -1) >= saved:
             return True
         self._seen[state] = saved
         return False
 
-    def _times(self, choice: _Choice) -> int:
-        """How often the set can still be taken."""
-        times = min(self._board.left[i] // n for i, n in choice.one.units)
-        promotion = choice.offer.promotion
-        if promotion.times_max is None:
-            return times
-        return min(times, promotion.times_max - self._used.get(promotion.id.int, 0))
-
-    def _may_pay(self, choice: _Choice) -> bool:
-        # Units taken from a buy-N-get-M can raise what it gives, even where they lose alone.
-        return choice.gain > 0 or bool(self.component.frees)
-
-    def _move(self, choice: _Choice, times: int) -> None:
-        """Take the set so many times, or give it back."""
-        for i, n in choice.one.units:
-            self._board.left[i] -= n * times
-        key = choice.offer.promotion.id.int
-        self._used[key] = self._used.get(key, 0) + times
-        if times > 0:
-            self._chosen.append((choice, times))
-        else:
-            self._chosen.pop()
-
-    def _sets_bound(self, start: int) -> int:
-        """The most the sets from here on could gain: each by itself, and all by the densest one."""
-        by_set: dict[int, int] = {}
-        by_best: dict[int, int] = {}
-        densest = (0, 1)
-        for choice in self._choices[start:]:
-            times = self._times(choice) if choice.gain > 0 else 0
-            if not times:
-                continue
-            key = choice.offer.promotion.id.int
-            by_set[key] = by_set.get(key, 0) + choice.gain * times
-            by_best[key] = max(by_best.get(key, 0), choice.gain * self._times_at_most(choice))
-            if choice.gain * densest[1] > densest[0] * choice.size:
-                densest = (choice.gain, choice.size)
-        apart = sum(min(by_set[key], by_best[key]) for key in by_set)
-        return min(apart, densest[0] * sum(self._board.left.values()) // densest[1])
-
-    def _times_at_most(self, choice: _Choice) -> int:
-        """How often sets of this promotion can be taken, whichever they are."""
-        promotion = choice.offer.promotion
-        smallest = min(sum(n for _, n in one.units) for one in choice.offer.sets)
-        times = sum(self._board.left.values()) // smallest
-        if promotion.times_max is None:
-            return times
-        return min(times, promotion.times_max - self._used.get(promotion.id.int, 0))
+    def _take(self, picks: Sequence[Pick], sign: int) -> None:
+        left = self._board.left
+        for one, times in picks:
+            for i, n in one.units:
+                left[i] -= sign * n * times
 
     def _taken(self) -> tuple[Taken, ...]:
         return tuple(
-            Taken(choice.offer.promotion, choice.one.units, choice.one.saving_amount, times)
-            for choice, times in self._chosen
+            taken for offer, picks in self._chosen for taken in taken_of(offer, picks, self.types)
         )
+
+
+def _looks(component: Component) -> int:
+    """What one node costs."""
+    sets = sum(len(mode.sets) for offer in component.sets for mode in offer.modes)
+    frees = sum(len(offer.type_indexes) for offer in component.frees)
+    return 1 + sets + frees * TIMES_LOOKED_AT // 4

@@ -8,16 +8,17 @@ within the limits, found over the distinct sums, component by component.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.promotions.pricing.components import Component, SetOffer
+from app.promotions.pricing.components import Component
 from app.promotions.pricing.free_units import Given, is_lawful
-from app.promotions.pricing.item_layer import UnitSet
-from app.promotions.pricing.spread import spread
-from app.promotions.pricing.taken import Steps, Taken
+from app.promotions.pricing.item_layer import Mode, UnitSet
+from app.promotions.pricing.taken import Steps, Taken, saving_of, savings_by_type, taken_of
 from app.promotions.pricing.units import UnitType
 
 SUMS_MAX = 1_000
 # So many sums are formed for one look: they are cheap.
 SUMS_A_LOOK = 16
+# More offers and types than these have more outcomes together than anybody could look at.
+DEPTH_MAX = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +40,6 @@ class Limit:
 Options = Sequence[Sequence[tuple[int, int]]]
 
 
-def savings_by_type(taken: Taken, types: Sequence[UnitType]) -> list[tuple[int, int, int]]:
-    """(type index, units, saving) of what was taken: spread by list price over its own units."""
-    groups = [(types[i].line.list_amount, n) for i, n in taken.units]
-    parts = spread(taken.saving_amount, groups, [types[i].room_amount * n for i, n in taken.units])
-    return [
-        (i, n * taken.times, part * taken.times)
-        for (i, n), part in zip(taken.units, parts, strict=True)
-    ]
-
-
 @dataclass(slots=True)
 class OutcomeSearch:
     """All outcomes of one component; `options` has (candidate, saving per unit) for each type."""
@@ -60,34 +51,45 @@ class OutcomeSearch:
 
     def run(self) -> Iterator[Outcome]:
         """Each outcome that is lawful, until the steps run out."""
-        left = {i: self.types[i].quantity for i in self.component.type_indexes}
-        sets = [(offer, one) for offer in self.component.sets for one in offer.sets]
-        yield from self._sets(sets, left, {}, ())
+        component = self.component
+        depth = len(component.sets) + len(component.frees) + len(component.type_indexes)
+        if depth > DEPTH_MAX:
+            self.steps.take(self.steps.left + 1)
+            return
+        left = {i: self.types[i].quantity for i in component.type_indexes}
+        yield from self._sets(0, left, ())
 
     def _sets(
-        self,
-        sets: Sequence[tuple[SetOffer, UnitSet]],
-        left: dict[int, int],
-        used: dict[int, int],
-        taken: tuple[Taken, ...],
+        self, place: int, left: dict[int, int], taken: tuple[Taken, ...]
     ) -> Iterator[Outcome]:
-        if not self.steps.take():
-            return
-        if not sets:
+        if place == len(self.component.sets):
             yield from self._frees(0, left, taken, ())
             return
-        (offer, one), rest = sets[0], sets[1:]
-        key = offer.promotion.id.int
-        times_max = min(left[i] // n for i, n in one.units)
-        if offer.promotion.times_max is not None:
-            times_max = min(times_max, offer.promotion.times_max - used.get(key, 0))
-        for times in range(times_max + 1):
-            if self.steps.left < 0:
-                return
-            fewer = {**left, **{i: left[i] - n * times for i, n in one.units}}
-            more = (Taken(offer.promotion, one.units, one.saving_amount, times),) if times else ()
-            used_now = {**used, key: used.get(key, 0) + times}
-            yield from self._sets(rest, fewer, used_now, taken + more)
+        yield from self._sets(place + 1, left, taken)
+        offer = self.component.sets[place]
+        for mode in offer.modes:
+            for picks, fewer in self._picks(mode, 0, left, ()):
+                if saving_of(offer, picks):
+                    more = taken_of(offer, picks, self.types)
+                    yield from self._sets(place + 1, fewer, taken + more)
+
+    def _picks(
+        self, mode: Mode, start: int, left: dict[int, int], picks: tuple[tuple[UnitSet, int], ...]
+    ) -> Iterator[tuple[tuple[tuple[UnitSet, int], ...], dict[int, int]]]:
+        """Every choice of at least one set, each so many times, and the units it leaves."""
+        picked = sum(times for _, times in picks)
+        if picks and picked >= mode.times_min:
+            yield picks, left
+        for place in range(start, len(mode.sets)):
+            one = mode.sets[place]
+            most = min(left[i] // n for i, n in one.units)
+            if mode.times_max is not None:
+                most = min(most, mode.times_max - picked)
+            for times in range(1, most + 1):
+                if not self.steps.take():
+                    return
+                fewer = {**left, **{i: left[i] - n * times for i, n in one.units}}
+                yield from self._picks(mode, place + 1, fewer, (*picks, (one, times)))
 
     def _frees(
         self, place: int, left: dict[int, int], taken: tuple[Taken, ...], given: tuple[Given, ...]
@@ -99,7 +101,7 @@ class OutcomeSearch:
         offer = frees[place]
         yield from self._frees(place + 1, left, taken, (*given, _NOTHING))
         fitting = [self.types[i] for i in offer.type_indexes]
-        for one in Given.ways(offer.promotion, fitting, left, self.steps):
+        for one in Given.ways(offer, fitting, left, self.steps):
             fewer = {**left, **{i: left[i] - n for i, n in one.units}}
             yield from self._frees(place + 1, fewer, taken, (*given, one))
 

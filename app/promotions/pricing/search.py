@@ -21,10 +21,9 @@ from app.promotions.pricing.outcomes import (
     LimitedSums,
     Outcome,
     OutcomeSearch,
-    savings_by_type,
 )
 from app.promotions.pricing.promotion import Promotion
-from app.promotions.pricing.taken import Steps, Taken
+from app.promotions.pricing.taken import Steps, Taken, savings_by_type
 from app.promotions.pricing.units import UnitType
 
 STEPS_MAX = 4_000
@@ -183,7 +182,7 @@ class _Table:
             if count == SCENARIOS_MAX:
                 bound = max(bound, self._bound_of_all())
                 break
-            other, other_bound = self._within(scenario)
+            other, other_bound = self._within(scenario, plan.saving_amount)
             bound = max(bound, other_bound)
             if other is not None:
                 plan = min(plan, other, key=_preference)
@@ -259,22 +258,34 @@ class _Table:
             if any(row):
                 yield {place: threshold for place, threshold in enumerate(row) if threshold}
 
-    def _within(self, scenario: dict[int, int]) -> tuple[Plan | None, int]:
-        """The best plan that keeps these subtotals, and the most any such plan could save."""
+    def _within(self, scenario: dict[int, int], so_far: int) -> tuple[Plan | None, int]:
+        """The best plan that keeps these subtotals, and the most any such plan could save.
+
+        No plan where that most is no more than what is saved so far.
+        """
         limits = []
         for place, threshold in scenario.items():
             offer = self.offers.orders[place]
             limits.append(Limit(offer.covers, self._whole(offer) - threshold))
+        item_bound = min([self._item_bound(), *(self._limited(limit) for limit in limits)])
+        bound = self._bound(item_bound, scenario)
+        if bound <= so_far:
+            return None, bound
         sums = LimitedSums(self.types, self.options, limits, self.steps)
         is_whole = self._add_all(sums)
         best = sums.best()
         if best is None and is_whole:
             return None, 0
-        item_bound = best[0] if best is not None and is_whole else self._item_bound()
-        bound = self._bound(item_bound, scenario)
+        if best is not None and is_whole:
+            bound = self._bound(best[0], scenario)
         if best is None or not self._may_lay_out():
             return None, bound
         return self._plan_of(best[1]), bound
+
+    def _limited(self, limit: Limit) -> int:
+        """The most the item layer can save within one limit: that, and all the room elsewhere."""
+        rooms = [u.room_amount * u.quantity for u in self.types if not limit.covers[u.index]]
+        return limit.saving_amount + sum(rooms)
 
     def _add_all(self, sums: LimitedSums) -> bool:
         joined = {i for one in self.components for i in one.type_indexes}

@@ -116,12 +116,11 @@ def ways(
     Units are only ever consumed where that saves something.
     """
     if isinstance(promotion, PercentOff):
-        yield {
-            one.place: min(half_up(Fraction(one.price * promotion.off_bp, 10_000)), one.room)
-            for one in mine
-        }
+        yield from percent_ways(promotion, mine)
     elif isinstance(promotion, AmountOffUnit):
-        yield {one.place: min(promotion.off_amount, one.room) for one in mine}
+        savings = {one.place: min(promotion.off_amount, one.room) for one in mine}
+        if all(savings.values()) and len(mine) <= (promotion.units_max or len(mine)):
+            yield savings
     elif isinstance(promotion, AmountOffLine):
         yield from line_ways(promotion, mine, everything)
     elif isinstance(promotion, Bundle):
@@ -130,6 +129,31 @@ def ways(
             yield from bundle_ways(promotion, mine)
     elif isinstance(promotion, BuyNGetM):
         yield from free_ways(promotion, mine, idle)
+
+
+def percent_ways(rule: PercentOff, mine: tuple[Unit, ...]) -> Iterator[dict[int, int]]:
+    """The rate for so many units, each line capped, then the whole, spread by list price."""
+    steps = [step.off_bp for step in rule.ladder if len(mine) >= step.units]
+    off_bp = steps[-1] if steps else rule.off_bp
+    if off_bp is None or (rule.units_max is not None and len(mine) > rule.units_max):
+        return
+    own = [min(half_up(Fraction(one.price * off_bp, 10_000)), one.room) for one in mine]
+    if not all(own) and not rule.ladder:
+        return
+    savings = {one.place: part for one, part in zip(mine, own, strict=True)}
+    for variant in {one.line.variant_id for one in mine}:
+        of_line = [one for one in mine if one.line.variant_id == variant]
+        savings |= capped(of_line, savings, rule.line_off_max_amount)
+    savings = capped(mine, savings, rule.order_off_max_amount)
+    if any(savings.values()):
+        yield savings
+
+
+def capped(units: Sequence[Unit], savings: dict[int, int], cap: int | None) -> dict[int, int]:
+    """No more than the cap together, spread by list price, to none more than its own."""
+    rooms = [savings[one.place] for one in units]
+    parts = rooms if cap is None or sum(rooms) <= cap else spread(cap, units, rooms)
+    return {one.place: part for one, part in zip(units, parts, strict=True)}
 
 
 def line_ways(
@@ -219,9 +243,6 @@ def _combined(
         yield from _combined(units, promotions, labels, idle, place + 1, so_far)
         return
     for way in ways(promotions[place], mine, idle, units):
-        unit_discount = isinstance(promotions[place], PercentOff | AmountOffUnit)
-        if unit_discount and not all(way.values()):
-            continue
         yield from _combined(units, promotions, labels, idle, place + 1, so_far | way)
 
 
