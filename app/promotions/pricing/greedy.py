@@ -6,7 +6,7 @@ from app.promotions.pricing.components import SetOffer
 from app.promotions.pricing.item_layer import Mode, UnitSet
 from app.promotions.pricing.taken import Picks, saving_of
 
-Picked = list[tuple[SetOffer, Picks]]
+Picked = list[tuple[SetOffer, Mode, Picks]]
 Open = tuple[SetOffer, Mode]
 
 
@@ -24,7 +24,7 @@ def greedy_picks(
             if picks and sum(times for _, times in picks) < mode.times_min
         ]
         if not unmet:
-            return [(o, picks) for (o, _), picks in zip(modes, picked, strict=True) if picks]
+            return [(*row, picks) for row, picks in zip(modes, picked, strict=True) if picks]
         open_ = [
             (offer, rest[:-1] if offer.promotion.id in unmet else rest)
             for offer, rest in open_

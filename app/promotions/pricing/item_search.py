@@ -26,6 +26,7 @@ from app.promotions.pricing.taken import Found, Steps, Taken, saving_of, taken_o
 from app.promotions.pricing.units import UnitType
 
 Pick = tuple[UnitSet, int]
+Chosen = tuple[SetOffer, Mode, Sequence[Pick]]
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class ItemSearch:
     steps: Steps
     _board: Board = field(init=False)
     _frees: FreeSearch = field(init=False)
-    _chosen: list[tuple[SetOffer, Sequence[Pick]]] = field(default_factory=list)
+    _chosen: list[Chosen] = field(default_factory=list)
     _seen: dict[tuple[int, ...], int] = field(default_factory=dict)
 
     def run(self) -> Found:
@@ -81,13 +82,13 @@ class ItemSearch:
         board = self._board
         picked = greedy_picks(board.component.sets, prices, board.left)
         saved = 0
-        for offer, picks in picked:
+        for offer, mode, picks in picked:
             self._take(picks, 1)
-            self._chosen.append((offer, picks))
+            self._chosen.append((offer, mode, picks))
             saved += saving_of(offer, picks)
         self._frees.greedy(saved, self._taken)
         self._chosen.clear()
-        for _, picks in picked:
+        for _, _, picks in picked:
             self._take(picks, -1)
 
     def _next(self, place: int, saved: int) -> None:
@@ -141,7 +142,7 @@ class ItemSearch:
                 now.picks.pop()
                 self._take([(one, times)], -1)
         if now.picks and now.times >= now.mode.times_min and now.saving:
-            self._chosen.append((now.offer, tuple(now.picks)))
+            self._chosen.append((now.offer, now.mode, tuple(now.picks)))
             self._next(now.place + 1, saved + now.saving)
             self._chosen.pop()
 
@@ -181,9 +182,31 @@ class ItemSearch:
                 left[i] -= sign * n * times
 
     def _taken(self) -> tuple[Taken, ...]:
+        left = {i: n for i, n in self._board.left.items() if not self.reserves[i]}
         return tuple(
-            taken for offer, picks in self._chosen for taken in taken_of(offer, picks, self.types)
+            taken
+            for offer, mode, picks in self._chosen
+            for taken in taken_of(offer, _shared(offer, mode, picks, left), self.types)
         )
+
+
+def _shared(
+    offer: SetOffer, mode: Mode, picks: Sequence[Pick], left: dict[int, int]
+) -> Sequence[Pick]:
+    """The picks with units that nobody else discounts, to share a saving that a cap has cut."""
+    counts, saving = dict(picks), saving_of(offer, picks)
+    for one in mode.sets:
+        (index, size), *others = one.units
+        times = left.get(index, 0)
+        if mode.times_max is not None:
+            times = min(times, mode.times_max - sum(counts.values()))
+        if others or size > 1 or times <= 0 or not one.saving_amount:
+            continue
+        more = {**counts, one: counts.get(one, 0) + times}
+        if saving_of(offer, tuple(more.items())) == saving:
+            counts = more
+            left[index] -= times
+    return tuple(counts.items())
 
 
 def _looks(component: Component) -> int:

@@ -16,13 +16,9 @@ from app.promotions.pricing.cover import fewest
 from app.promotions.pricing.item_search import ItemSearch
 from app.promotions.pricing.offers import Offers, UnitOffer
 from app.promotions.pricing.order_layer import OrderOffer, Rest, discount_order
-from app.promotions.pricing.outcomes import (
-    Limit,
-    LimitedSums,
-    Outcome,
-    OutcomeSearch,
-)
+from app.promotions.pricing.outcomes import Outcome, OutcomeSearch, distinct
 from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.sums import Limit, LimitedSums
 from app.promotions.pricing.taken import Steps, Taken, savings_by_type
 from app.promotions.pricing.units import UnitType
 
@@ -168,6 +164,7 @@ class _Table:
         for place, offer in enumerate(offers.units):
             for index, saving in offer.savings:
                 self.options[index].append((place, saving))
+        self.options = distinct(self.options)
         self.in_question: list[list[int]] = []
         self.components = components(types, offers.sets, offers.frees)
         self.found = [ItemSearch(one, types, self.reserves, steps).run() for one in self.components]
@@ -271,8 +268,9 @@ class _Table:
         bound = self._bound(item_bound, scenario)
         if bound <= so_far:
             return None, bound
-        sums = LimitedSums(self.types, self.options, limits, self.steps)
-        is_whole = self._add_all(sums)
+        least = self._least(item_bound, scenario, so_far)
+        sums = LimitedSums(self.types, self.options, limits, self.steps, least)
+        is_whole = self._add_all(sums, least)
         best = sums.best()
         if best is None and is_whole:
             return None, 0
@@ -282,16 +280,34 @@ class _Table:
             return None, bound
         return self._plan_of(best[1]), bound
 
+    def _least(self, item_bound: int, scenario: dict[int, int], so_far: int) -> int:
+        """An amount that the item layer must save for the scenario to save more than so far."""
+        step = self._bound(item_bound, scenario) - so_far
+        while step < item_bound and self._bound(item_bound - step, scenario) > so_far:
+            step *= 2
+        return max(item_bound - step + 1, 0)
+
     def _limited(self, limit: Limit) -> int:
         """The most the item layer can save within one limit: that, and all the room elsewhere."""
         rooms = [u.room_amount * u.quantity for u in self.types if not limit.covers[u.index]]
         return limit.saving_amount + sum(rooms)
 
-    def _add_all(self, sums: LimitedSums) -> bool:
+    def _add_all(self, sums: LimitedSums, saving_min: int = 0) -> bool:
+        """Add every component that still saves enough beside the most of all the others."""
         joined = {i for one in self.components for i in one.type_indexes}
-        singles = [Component((u.index,), (), ()) for u in self.types if u.index not in joined]
-        for component in (*self.components, *singles):
-            sums.add(OutcomeSearch(component, self.types, self.options, self.steps).run())
+        singles = [
+            (Component((u.index,), (), ()), self.reserves[u.index] * u.quantity)
+            for u in self.types
+            if u.index not in joined
+        ]
+        found = [row.bound_saving_amount for row in self.found]
+        rows = [*zip(self.components, found, strict=True), *singles]
+        whole = rest = sum(most for _, most in rows)
+        for component, most in rows:
+            rest -= most
+            least = max(saving_min - (whole - most), 0)
+            search = OutcomeSearch(component, self.types, self.options, self.steps, least)
+            sums.add(search.run(), rest)
             if self.steps.left < 0:
                 return False
         return sums.is_whole and all(o.is_whole for o in self.offers.sets)

@@ -161,7 +161,7 @@ def test_the_best_set_first_is_not_always_best_by_a_single_minor_unit() -> None:
         return Bundle(id=uid(number), version=1, parts=parts, price_amount=2000 - gain)
 
     rows = [line(variant, 1, 1000) for variant in (1, 2, 3, 4)]
-    offers = [pair(70, 1, 2, 10), pair(71, 1, 3, 8), pair(72, 2, 4, 3)]
+    offers: list[Promotion] = [pair(70, 1, 2, 10), pair(71, 1, 3, 8), pair(72, 2, 4, 3)]
     assert price(*rows, by=offers).total_amount == 4000 - 11
 
 
