@@ -13,7 +13,7 @@ from app.promotions.pricing.amount_off import AmountOffLine, AmountOffOrder, Amo
 from app.promotions.pricing.bundle import Bundle, BundlePart
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
 from app.promotions.pricing.match import EVERYTHING, Match
-from app.promotions.pricing.percent_off import PercentOff
+from app.promotions.pricing.percent_off import LadderStep, PercentOff
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
 
@@ -74,8 +74,16 @@ _AMOUNT_OFF: Mapping[str, Callable[..., Promotion]] = {
 }
 
 
-def _amount_off(*, per: str, **fields: Any) -> Promotion:
-    return _AMOUNT_OFF[per](**fields)
+def _percent_off(*, ladder: Sequence[Mapping[str, int]] = (), **fields: Any) -> Promotion:
+    return PercentOff(ladder=tuple(LadderStep(**step) for step in ladder), **fields)
+
+
+def _amount_off(*, per: str, units_max: int | None = None, **fields: Any) -> Promotion:
+    if units_max is None:
+        return _AMOUNT_OFF[per](**fields)
+    if per != "unit":
+        raise ValueError("units_max is for an amount off each unit")
+    return AmountOffUnit(units_max=units_max, **fields)
 
 
 def _bundle(*, parts: Sequence[Mapping[str, Any]], **fields: Any) -> Promotion:
@@ -88,13 +96,14 @@ def _spend_threshold(*, tiers: Sequence[Mapping[str, int]], **fields: Any) -> Pr
 
 
 _MAKERS: Mapping[PromotionKind, Callable[..., Promotion]] = {
-    PromotionKind.PERCENT_OFF: PercentOff,
+    PromotionKind.PERCENT_OFF: _percent_off,
     PromotionKind.AMOUNT_OFF: _amount_off,
     PromotionKind.BUY_N_GET_M: BuyNGetM,
     PromotionKind.BUNDLE: _bundle,
     PromotionKind.SPEND_THRESHOLD: _spend_threshold,
 }
 assert _MAKERS.keys() == set(PromotionKind), "every kind has a mechanic"
+_PERCENT_LIMITS = ("units_max", "line_off_max_amount", "order_off_max_amount")
 _ID_FIELDS = frozenset(name for name in Match.__dataclass_fields__ if "_ids" in name)
 
 
@@ -172,7 +181,9 @@ def _contradicts(field: str, wanted: set[str], forbidden: set[str]) -> bool:
 def _gives_all_away(wish: PromotionWish) -> bool:
     """Whether any basket costs nothing; one that depends on the basket is judged at checkout."""
     rule = wish.rule
-    whole = [rule, *rule.get("tiers", ())] if rule["kind"] != PromotionKind.BUY_N_GET_M else []
+    if rule["kind"] == PromotionKind.BUY_N_GET_M or any(map(rule.get, _PERCENT_LIMITS)):
+        return False
+    whole = [rule, *rule.get("tiers", ()), *rule.get("ladder", ())]
     return any(part.get("off_bp") == BASIS_POINTS for part in whole) and not any(
         wish.match.values()
     )

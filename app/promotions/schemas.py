@@ -22,6 +22,7 @@ from app.core.http.schema import (
 from app.promotions.models import PromotionKind, PromotionStatus
 from app.promotions.pricing.bundle import PART_UNITS_MAX, PARTS_MAX
 from app.promotions.pricing.buy_n_get_m import GROUP_MAX
+from app.promotions.pricing.percent_off import STEPS_MAX
 from app.promotions.pricing.spend_threshold import TIERS_MAX
 
 IDS_MAX = 200
@@ -32,6 +33,9 @@ Ids = Annotated[frozenset[UUID], Field(max_length=IDS_MAX), EachOnce]
 Tags = Annotated[frozenset[Tag], Field(max_length=TAGS_MAX), EachOnce]
 Communities = Annotated[frozenset[UUID], Field(max_length=COMMUNITIES_MAX), EachOnce]
 GroupCount = Annotated[int, Field(strict=True, ge=1, le=GROUP_MAX)]
+UnitsMax = Annotated[
+    Quantity | None, Field(description="At most so many units of an order are discounted.")
+]
 _NO_IDS: frozenset[UUID] = frozenset()
 _NO_TAGS: frozenset[str] = frozenset()
 
@@ -40,13 +44,40 @@ def _example(**values: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [values]})
 
 
-class PercentOffRule(Wish):
-    """打X折: basis points off each matching unit, rounded half-up; 打8折 is 2000."""
+class LadderStepRule(Wish):
+    """From so many units on, `off_bp` off each of them."""
 
-    model_config = _example(kind="percent_off", off_bp=2_000)
+    model_config = _example(units=2, off_bp=1_000)
+
+    units: Quantity
+    off_bp: BasisPoints
+
+
+class PercentOffRule(Wish):
+    """打X折: basis points off each matching unit, rounded half-up; 打8折 is 2000.
+
+    Either `off_bp`, or a `ladder` (2件9折, 3件8折): the highest step met holds for all the units
+    that the promotion is used on.
+    """
+
+    model_config = _example(
+        kind="percent_off",
+        ladder=[{"units": 2, "off_bp": 1_000}, {"units": 3, "off_bp": 2_000}],
+        order_off_max_amount=5_000,
+    )
 
     kind: Literal["percent_off"]
-    off_bp: BasisPoints
+    off_bp: BasisPoints | None = None
+    ladder: Annotated[list[LadderStepRule], Field(max_length=STEPS_MAX)] = Field(
+        default_factory=list, description="Units and percentages rise from step to step."
+    )
+    units_max: UnitsMax = None
+    line_off_max_amount: PositiveAmount | None = Field(
+        default=None, description="The most it takes off one line, lines of one variant merged."
+    )
+    order_off_max_amount: PositiveAmount | None = Field(
+        default=None, description="The most it takes off one order."
+    )
 
 
 class GoodsMatch(Wish):
@@ -73,6 +104,9 @@ class AmountOffRule(Wish):
     kind: Literal["amount_off"]
     per: Literal["unit", "line", "order"]
     off_amount: PositiveAmount
+    units_max: UnitsMax = Field(
+        default=None, description="At most so many units of an order; only off each unit."
+    )
 
 
 class BuyNGetMRule(Wish):
@@ -183,7 +217,7 @@ class EditPromotion(Wish):
 
     name_zh: Line = Field(default_factory=str)
     name_en: Line = Field(default_factory=str)
-    rule: Rule = Field(default_factory=lambda: PercentOffRule(kind="percent_off", off_bp=1))
+    rule: Rule = Field(default_factory=lambda: PercentOffRule(kind="percent_off"))
     match: GoodsMatch = Field(default_factory=GoodsMatch)
     starts_at: Moment | None = None
     ends_at: Moment | None = None

@@ -157,23 +157,25 @@ def any_mechanic(draw: st.DrawFn, number: int) -> Promotion:
     return draw(st.sampled_from(mechanics))()
 
 
+caps = st.one_of(st.none(), st.integers(1, 40), st.sampled_from((99, 1500, 5000)))
+rates = st.one_of(st.sampled_from((500, 1000, 2000, 5000, 10_000)), st.integers(1, 10_000))
+
+
 @st.composite
 def limited_percents(draw: st.DrawFn, fields: dict[str, Any]) -> PercentOff:
     """A percentage with a ladder, caps, a limit of units, or several of them."""
-    caps = st.one_of(st.none(), st.integers(1, 40), st.sampled_from((99, 1500, 5000)))
-    limits = {
+    limits: dict[str, Any] = {
         "line_off_max_amount": draw(caps),
         "order_off_max_amount": draw(caps),
     }
-    percents = st.one_of(st.sampled_from((500, 1000, 2000, 5000, 10_000)), st.integers(1, 10_000))
     if draw(st.booleans()):
-        units_max = draw(st.sampled_from((None, None, 1, 2, 4)))
-        return PercentOff(off_bp=draw(percents), units_max=units_max, **limits, **fields)
-    units = sorted(draw(st.lists(st.integers(1, 4), min_size=1, max_size=3, unique=True)))
-    rates = draw(st.lists(percents, min_size=len(units), max_size=len(units), unique=True))
-    ladder = [LadderStep(n, off_bp) for n, off_bp in zip(units, sorted(rates), strict=True)]
-    units_max = draw(st.sampled_from((None, None, units[-1], units[-1] + 1)))
-    return PercentOff(ladder=tuple(ladder), units_max=units_max, **limits, **fields)
+        limits["units_max"] = draw(st.sampled_from((None, None, 1, 2, 4)))
+        return PercentOff(off_bp=draw(rates), **limits, **fields)
+    units = sorted(draw(st.sets(st.integers(1, 4), min_size=1, max_size=3)))
+    offs = draw(st.sets(rates, min_size=len(units), max_size=len(units)))
+    ladder = tuple(map(LadderStep, units, sorted(offs)))
+    limits["units_max"] = draw(st.sampled_from((None, None, units[-1], units[-1] + 1)))
+    return PercentOff(ladder=ladder, **limits, **fields)
 
 
 @st.composite

@@ -4,11 +4,12 @@ It shares nothing with the engine but the shapes of basket and promotions, and i
 handful of units.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 from math import floor
+from uuid import UUID
 
 from app.promotions.pricing.amount_off import AmountOffLine, AmountOffOrder, AmountOffUnit
 from app.promotions.pricing.basket import Basket, BasketLine
@@ -30,6 +31,8 @@ class Unit:
     room: int
 
 
+Budgets = Mapping[UUID, int | None]
+NO_BUDGETS: Budgets = {}
 ITEM = (PercentOff, AmountOffUnit, AmountOffLine, Bundle, BuyNGetM)
 
 
@@ -219,31 +222,32 @@ def _rank(choice: int | None) -> int:
 
 
 def item_savings(
-    units: Sequence[Unit], promotions: Sequence[Promotion]
+    units: Sequence[Unit], promotions: Sequence[Promotion], budgets: Budgets
 ) -> Iterator[tuple[int, ...]]:
     """Every lawful result of the item layer, as savings by unit."""
     for labels in labellings(units, promotions):
         idle = [one for one, label in zip(units, labels, strict=True) if label is None]
-        yield from _combined(units, promotions, labels, idle, 0, {})
+        yield from _combined(units, (promotions, labels, budgets), idle, 0, {})
 
 
 def _combined(
     units: Sequence[Unit],
-    promotions: Sequence[Promotion],
-    labels: Sequence[int | None],
+    labelled: tuple[Sequence[Promotion], Sequence[int | None], Budgets],
     idle: Sequence[Unit],
     place: int,
     so_far: dict[int, int],
 ) -> Iterator[tuple[int, ...]]:
+    promotions, labels, budgets = labelled
     if place == len(promotions):
         yield tuple(so_far.get(one.place, 0) for one in units)
         return
     mine = tuple(one for one, label in zip(units, labels, strict=True) if label == place)
     if not mine:
-        yield from _combined(units, promotions, labels, idle, place + 1, so_far)
+        yield from _combined(units, labelled, idle, place + 1, so_far)
         return
     for way in ways(promotions[place], mine, idle, units):
-        yield from _combined(units, promotions, labels, idle, place + 1, so_far | way)
+        clipped = capped(mine, way, budgets.get(promotions[place].id))
+        yield from _combined(units, labelled, idle, place + 1, so_far | clipped)
 
 
 def order_saving(
@@ -280,8 +284,10 @@ def given_at(promotion: Promotion, subtotal: int) -> tuple[int, int]:
     return met[-1].off_bp, met[-1].off_amount
 
 
-def least_total(basket: Basket, promotions: Iterable[Promotion]) -> int:
-    """The least this basket can cost."""
+def least_total(
+    basket: Basket, promotions: Iterable[Promotion], budgets: Budgets = NO_BUDGETS
+) -> int:
+    """The least this basket can cost, where promotions have no more than so much left to give."""
     usable = [one for one in promotions if is_open(one, basket)]
     units = units_of(basket)
     whole = sum(one.price for one in units) + basket.shipping_amount
@@ -291,6 +297,6 @@ def least_total(basket: Basket, promotions: Iterable[Promotion]) -> int:
     for group in groups:
         item = [one for one in group if isinstance(one, ITEM)]
         order = [one for one in group if not isinstance(one, ITEM)]
-        for savings in set(item_savings(units, item)):
+        for savings in set(item_savings(units, item, budgets)):
             best = max(best, sum(savings) + order_saving(units, savings, order))
     return whole - best
