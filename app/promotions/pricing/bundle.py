@@ -12,8 +12,9 @@ from app.promotions.pricing.units import UnitType
 
 PARTS_MAX = 10
 PART_UNITS_MAX = 20
-# Where not all sets can be looked at, so many that share no unit are among those that are.
-SETS_APART_MAX = 50
+# Where not all sets can be looked at, so many that share no unit are looked at, and few others.
+SETS_APART_MAX = 150
+OTHERS_PART = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Bundle(SetDiscount):
         # Dead ends, and the same sets made anew by parts that overlap, are looks as well.
         for looked_at, counts in enumerate(_choices(slots, {})):
             if looked_at >= most * len(slots):
+                found = dict(list(found.items())[: most // OTHERS_PART])
                 self._add_all(found, _dearest_apart(slots), by_index)
                 return list(found.values()), False
             if counts is not None:
@@ -87,11 +89,17 @@ class Bundle(SetDiscount):
         return Parts(slots, self.price_amount)
 
     def missing_units(self, types: Sequence[UnitType], index: LineIndex) -> int:
-        """How many units the parts lack, each looked at alone."""
-        return sum(
+        """How many units the parts lack, each looked at alone and all together."""
+        mask = index.mask(self.match)
+        touched = [unit for unit in types if mask >> unit.index & 1]
+        fits = self._fitting(touched, index)
+        apart = sum(
             max(part.quantity - sum(unit.quantity for unit in fitting), 0)
-            for part, fitting in zip(self.parts, self._fitting(types, index), strict=True)
+            for part, fitting in zip(self.parts, fits, strict=True)
         )
+        any_part = {unit.index: unit.quantity for fitting in fits for unit in fitting}
+        wanted = sum(part.quantity for part in self.parts)
+        return max(apart, wanted - sum(any_part.values()))
 
     def _fitting(self, types: Sequence[UnitType], index: LineIndex) -> list[list[UnitType]]:
         masks = [index.mask(part.match) for part in self.parts]
@@ -105,18 +113,28 @@ def _dearest_apart(slots: "_Slots") -> Iterator[dict[int, int]]:
     """The dearest set, the dearest of the units that one leaves, and so on."""
     stock = {unit.index: unit.quantity for fitting, _ in slots for unit in fitting}
     for _ in range(SETS_APART_MAX):
-        counts: dict[int, int] = {}
-        for fitting, quantity in slots:
-            wanted = quantity
-            for unit in fitting:
-                taken = min(wanted, stock[unit.index])
-                if taken:
-                    counts[unit.index] = counts.get(unit.index, 0) + taken
-                    stock[unit.index] -= taken
-                    wanted -= taken
-            if wanted:
-                return
+        counts = _dearest(slots, stock)
+        if not counts:
+            return
         yield counts
+        times = min(stock[i] // n for i, n in counts.items())
+        for i, n in counts.items():
+            stock[i] -= n * times
+
+
+def _dearest(slots: "_Slots", stock: Mapping[int, int]) -> dict[int, int]:
+    """The dearest units left for each part; nothing where a part cannot be filled."""
+    counts: dict[int, int] = {}
+    for fitting, quantity in slots:
+        wanted = quantity
+        for unit in fitting:
+            taken = min(wanted, stock[unit.index] - counts.get(unit.index, 0))
+            if taken:
+                counts[unit.index] = counts.get(unit.index, 0) + taken
+                wanted -= taken
+        if wanted:
+            return {}
+    return counts
 
 
 _Slots = Sequence[tuple[Sequence[UnitType], int]]

@@ -37,7 +37,7 @@ class FreeSearch:
         given: Many = ()
         for offer in self.board.component.frees:
             types = self._types_of(offer)
-            best = best_given(offer, types, self.board.left, self.board.reserves)
+            best, _ = best_given(offer, types, self.board.left, self.board.reserves)
             if best is not None:
                 self._consume(best, 1)
                 given = (*given, (offer, best))
@@ -65,16 +65,16 @@ class FreeSearch:
             self._offer_lawful(saved, given)
             return
         offer = self.board.component.frees[-1]
-        best = best_given(offer, self._types_of(offer), self.board.left, self.board.reserves)
+        types = self._types_of(offer)
+        best, is_best = best_given(offer, types, self.board.left, self.board.reserves)
         if best is None:
-            # It may still have to take what would be cheaper than what the others give.
-            if not self._offer_lawful(saved, given):
-                self._any_last(saved, given)
-            return
-        self._consume(best, 1)
-        is_lawful = self._offer_lawful(saved + best.saving_amount, (*given, (offer, best)))
-        self._consume(best, -1)
-        if not (is_lawful and best.is_best):
+            is_lawful = self._offer_lawful(saved, given)
+        else:
+            self._consume(best, 1)
+            is_lawful = self._offer_lawful(saved + best.saving_amount, (*given, (offer, best)))
+            self._consume(best, -1)
+        # Even at a loss it may have to take what would be cheaper than what the others give.
+        if not (is_lawful and is_best):
             self._any_last(saved, given)
 
     def _any_last(self, saved: int, given: Many) -> None:

@@ -34,7 +34,7 @@ class Given:
     saving_amount: int
     gain_amount: int
     times: int
-    is_best: bool = True
+    is_cut: bool = False
     dearest_given_amount: int = 0
 
     @staticmethod
@@ -109,45 +109,59 @@ def by_price(types: Sequence[UnitType]) -> list[UnitType]:
     return sorted(types, key=lambda unit: (unit.price_amount, unit.index))
 
 
-def _times(times_max: int) -> range:
-    return range(times_max, max(times_max - TIMES_LOOKED_AT, 0), -1)
+def _times(rule: BuyNGetM, stock: "_Stock", price: int) -> list[int]:
+    """How often it may be worth applying: the most there can be, and where dearer units run out."""
+    times_max = rule.times(sum(n for _, n in stock))
+    dearer = rule.times(sum(n for unit, n in stock if unit.price_amount >= price))
+    looked_at = {*range(times_max, max(times_max - TIMES_LOOKED_AT, 0), -1), dearer}
+    return sorted(looked_at - {0}, reverse=True)
 
 
 def best_given(
     offer: FreeOffer, types: Sequence[UnitType], left: Mapping[int, int], reserves: Sequence[int]
-) -> Given | None:
-    """The units that gain most, or None when nothing is gained."""
+) -> tuple[Given | None, bool]:
+    """The units that gain most, None when nothing is gained, and whether that is sure."""
     rule = offer.promotion
     stock = [(unit, left[unit.index]) for unit in by_price(types) if left[unit.index]]
     units = sum(n for _, n in stock)
     if units > UNITS_SOLVED_MAX:
-        return _all_given(offer, stock, reserves)
+        return _best_of_many(offer, stock, reserves)
     times_max = rule.times(units)
     best: tuple[int, _Parting, int, int, int] | None = None
     is_whole = times_max <= TIMES_LOOKED_AT
     for price in sorted({unit.price_amount for unit, _ in stock}):
         parting = _Parting(rule, stock, reserves, price)
         is_whole = is_whole and parting.at_count <= UNITS_LOOKED_AT
-        for times in _times(times_max):
+        for times in _times(rule, stock, price):
             for gain, of_price, paid_there in parting.gains(times):
                 if best is None or gain > best[0]:
                     best = gain, parting, times, of_price, paid_there
     if best is None or best[0] <= 0:
-        return None
+        return None, is_whole
     _, parting, times, of_price, paid_there = best
-    return parting.pick(times, of_price, paid_there).given(offer, is_best=is_whole)
+    given = parting.pick(times, of_price, paid_there).given(offer)
+    return given, is_whole and not given.is_cut
 
 
-def _all_given(offer: FreeOffer, stock: "_Stock", reserves: Sequence[int]) -> Given | None:
-    """All the units there are, the cheapest given: what a warehouse's basket gets."""
+def _best_of_many(
+    offer: FreeOffer, stock: "_Stock", reserves: Sequence[int]
+) -> tuple[Given | None, bool]:
+    """All the units there are, or the dearer ones alone: what a warehouse's basket gets."""
     rule = offer.promotion
-    times = rule.times(sum(n for _, n in stock))
-    given = _first(stock, times * rule.get)
-    paid = _first(_without(stock, given), times * rule.buy)
-    pick = _weigh(rule, given, paid, reserves, times)
+    picks = []
+    for price in {0, *(unit.price_amount for unit, _ in stock)}:
+        rows = [(unit, n) for unit, n in stock if unit.price_amount >= price]
+        times = rule.times(sum(n for _, n in rows))
+        given = _first(rows, times * rule.get)
+        paid = _first(_without(rows, given), times * rule.buy)
+        picks.append(_weigh(rule, given, paid, reserves, times))
+    pick = max(picks, key=lambda pick: (pick.gain, pick.times))
     # Alone on its goods it has no choice to make, so this is its best.
     is_best = not any(reserves[unit.index] for unit, _ in stock)
-    return pick.given(offer, is_best=is_best) if pick.gain > 0 else None
+    if pick.gain <= 0:
+        return None, is_best
+    made = pick.given(offer)
+    return made, is_best and not made.is_cut
 
 
 class _Parting:
@@ -233,14 +247,15 @@ class _Pick:
     saving: int
     room: int
 
-    def given(self, offer: FreeOffer, *, is_best: bool) -> Given:
+    def given(self, offer: FreeOffer) -> Given:
+        """The units with what they save, which floors and the budget may have cut."""
         cut = self.saving - _capped(min(self.saving, self.room), offer)
         return Given(
             tuple(sorted((i, n) for i, n in self.units.items() if n)),
             self.saving - cut,
             self.gain - cut,
             self.times,
-            is_best=is_best and not cut,
+            is_cut=cut > 0,
         )
 
 

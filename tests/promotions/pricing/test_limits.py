@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.promotions.pricing.amount_off import AmountOffUnit
-from app.promotions.pricing.basket import Basket, BasketLine
+from app.promotions.pricing.basket import Basket, BasketLine, SoloPrice
 from app.promotions.pricing.components import FreeOffer, SetOffer
 from app.promotions.pricing.match import LineIndex, Match
 from app.promotions.pricing.offers import Offers, UnitOffer, offer_of
@@ -13,6 +13,7 @@ from app.promotions.pricing.percent_off import LadderStep, PercentOff
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.quote import Quote, quote
 from app.promotions.pricing.search import best_plan
+from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
 from app.promotions.pricing.units import unit_types
 from tests.promotions.pricing import unit_by_unit
 from tests.promotions.pricing.brute_force import is_open
@@ -73,6 +74,19 @@ def test_a_ladder_is_never_used_at_a_rate_whose_step_is_not_met() -> None:
     assert price(*rows, by=[ladder((2, 500), (3, 9_000)), taken]).total_amount == 900 + 765
 
 
+def test_a_step_that_is_met_cannot_be_declined_for_a_lower_rate() -> None:
+    """Both at the lower rate would keep the threshold; only one of them may have it."""
+    rule = ladder((1, 1_000), (2, 1_200))
+    threshold = SpendThreshold(id=uid(60), version=1, tiers=(Tier(1_800, off_amount=300),))
+    assert price(line(1, 2, 1_000), by=[rule, threshold]).total_amount == 1_900 - 300
+
+
+def test_a_limit_of_units_holds_where_another_one_wants_all_or_nothing() -> None:
+    one_unit = AmountOffUnit(id=uid(41), version=1, off_amount=27, units_max=1)
+    answer = price(line(1, 3, 23), by=[one_unit, ladder((3, 2_000))])
+    assert answer.total_amount == 46
+
+
 @pytest.mark.parametrize(("cap", "off"), [(399, 399), (400, 400), (401, 400)])
 def test_a_cap_on_the_line_sees_merged_lines(cap: int, off: int) -> None:
     rows = [line(1, 1, 1_000, key="a"), line(1, 1, 1_000, key="b"), line(2, 1, 500)]
@@ -93,6 +107,18 @@ def test_a_capped_saving_is_spread_by_list_price_to_none_more_than_its_own() -> 
     rows = (line(1, 1, 2_000, floor_amount=1_900), line(2, 1, 1_000))
     capped = percent(40, 5_000, order_off_max_amount=550)
     assert [row.payable_amount for row in price(*rows, by=[capped]).lines] == [1_900, 550]
+
+
+def test_what_the_line_may_not_take_goes_to_the_others() -> None:
+    rule = percent(40, 5_000, line_off_max_amount=100, order_off_max_amount=180)
+    rows = (line(1, 1, 9_000), line(2, 1, 1_000, floor_amount=920))
+    answer = price(*rows, by=[rule])
+    assert [row.payable_amount for row in answer.lines] == [8_900, 920]
+    solo = SoloPrice({uid(1): 100, uid(2): 1_000})
+    goods = basket(line(1, 1, 1_000), line(2, 1, 1_000), price_setting=solo)
+    capped = percent(40, 5_000, order_off_max_amount=520)
+    answer = quote(goods, [capped], now=NOW)
+    assert [row.payable_amount for row in answer.lines] == [50, 530], "never more than its own"
 
 
 def test_a_capped_one_leaves_to_others_what_they_can_do_as_well() -> None:
