@@ -6,11 +6,11 @@ unit is worth what its best use elsewhere would make of it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import mul
 
-from app.promotions.pricing.components import Component
+from app.promotions.pricing.components import Component, FreeOffer
 from app.promotions.pricing.free_gains import free_gain
 from app.promotions.pricing.set_gains import Wanted, offer_gain
 from app.promotions.pricing.taken import Steps, Taken
@@ -43,6 +43,7 @@ class Board:
     left: dict[int, int] = field(default_factory=dict)
     levels: list[Level] = field(default_factory=list)
     _captives: tuple[frozenset[int], ...] = ()
+    _kinds: tuple[Hashable, ...] = ()
 
     def __post_init__(self) -> None:
         """Begin with every unit there is."""
@@ -50,6 +51,8 @@ class Board:
         self.left = {i: self.types[i].quantity for i in indexes}
         self.best = self.reserve()
         self._captives = self._alone()
+        # Buy-N-get-M that do the same gain the same.
+        self._kinds = (*range(len(self.component.sets)), *map(_kind, self.component.frees))
 
     def _alone(self) -> tuple[frozenset[int], ...]:
         """For each free-unit offer the types that only it touches, and no discount of units."""
@@ -66,16 +69,22 @@ class Board:
 
     def gains(self, prices: Mapping[int, int], start: int = 0) -> list[tuple[int, Wanted]]:
         """What each offer from this one on could gain with the units left, all to itself."""
+        known: dict[Hashable, tuple[int, Wanted]] = {}
+        rows = []
+        for place in range(start, len(self._kinds)):
+            kind = self._kinds[place]
+            if kind not in known:
+                known[kind] = self._gain(place, prices)
+            rows.append(known[kind])
+        return rows
+
+    def _gain(self, place: int, prices: Mapping[int, int]) -> tuple[int, Wanted]:
         sets = self.component.sets
-        types, left = self.types, self.left
-        frees = list(zip(self.component.frees, self._captives, strict=True))
-        return [
-            *(offer_gain(offer, types, prices, left) for offer in sets[start:]),
-            *(
-                free_gain(offer, types, prices, left, captive)
-                for offer, captive in frees[max(start - len(sets), 0) :]
-            ),
-        ]
+        if place < len(sets):
+            return offer_gain(sets[place], self.types, prices, self.left)
+        place -= len(sets)
+        free, captive = self.component.frees[place], self._captives[place]
+        return free_gain(free, self.types, prices, self.left, captive)
 
     def add_level(self, prices: Mapping[int, int], gains: Sequence[int]) -> None:
         """Bound by these prices as well."""
@@ -103,3 +112,9 @@ class Board:
         if value > self.best:
             self.best = value
             self.taken = taken()
+
+
+def _kind(offer: FreeOffer) -> Hashable:
+    rule = offer.promotion
+    numbers = (rule.buy, rule.get, rule.off_bp, rule.times_max, offer.saving_max_amount)
+    return (numbers, offer.type_indexes)

@@ -63,8 +63,11 @@ def components(
 ) -> list[Component]:
     """The offers in groups that share no type, in order of their first type.
 
-    An offer whose sets do not depend on one another is divided among the groups.
+    An offer whose sets do not depend on one another is divided among the groups; free units that
+    there are too few units for are in none.
     """
+    units = {unit.index: unit.quantity for unit in types}
+    frees = [one for one in frees if one.promotion.times(sum([units[i] for i in one.type_indexes]))]
     wanted = [
         *(want for offer in sets for want in _wants(offer)),
         *(_mask(offer.type_indexes) for offer in frees),

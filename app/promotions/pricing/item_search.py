@@ -17,13 +17,15 @@ from app.promotions.pricing.board import Board
 from app.promotions.pricing.components import Component, SetOffer
 from app.promotions.pricing.dominance import without_dominated
 from app.promotions.pricing.free_search import FreeSearch
-from app.promotions.pricing.free_units import TIMES_LOOKED_AT
 from app.promotions.pricing.greedy import greedy_picks
 from app.promotions.pricing.item_layer import Mode, UnitSet
 from app.promotions.pricing.prices import tighten
 from app.promotions.pricing.set_gains import Room, pieces, pieces_gain
 from app.promotions.pricing.taken import Found, Steps, Taken, saving_of, taken_of
 from app.promotions.pricing.units import UnitType
+
+# Each type of free units is looked at once for each price, up to so many.
+FREE_TYPE_LOOKS_MAX = 12
 
 Pick = tuple[UnitSet, int]
 Chosen = tuple[SetOffer, Mode, Sequence[Pick]]
@@ -150,7 +152,7 @@ class ItemSearch:
         """What is picked, the most the sets from `start` on could add, and the offers to come."""
         board, mode = self._board, now.mode
         best = -1
-        for level in board.levels:
+        for level in reversed(board.levels):
             cap = now.offer.saving_max_amount
             room = Room(
                 max(mode.times_min - now.times, 0),
@@ -160,6 +162,8 @@ class ItemSearch:
             more, _ = pieces_gain(pieces(now.sets[start:], level.prices, board.left), room)
             bound = board.bound_at(level, saved + now.saving + more, now.place + 1)
             best = bound if best < 0 else min(best, bound)
+            if best <= board.best:
+                break
         return best
 
     def _times(self, now: _Open, one: UnitSet) -> int:
@@ -212,5 +216,5 @@ def _shared(
 def _looks(component: Component) -> int:
     """What one node costs."""
     sets = sum(len(mode.sets) for offer in component.sets for mode in offer.modes)
-    frees = sum(len(offer.type_indexes) for offer in component.frees)
-    return 1 + sets + frees * TIMES_LOOKED_AT // 4
+    sizes = [len(offer.type_indexes) for offer in component.frees]
+    return 1 + sets + sum(n * min(n, FREE_TYPE_LOOKS_MAX) for n in sizes)

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from app.core.money import percent_of
-from app.promotions.pricing.components import Component, components
+from app.promotions.pricing.components import components
 from app.promotions.pricing.cover import fewest
+from app.promotions.pricing.groups import Groups
 from app.promotions.pricing.item_search import ItemSearch
 from app.promotions.pricing.offers import Offers, UnitOffer
 from app.promotions.pricing.order_layer import OrderOffer, Rest, discount_order
-from app.promotions.pricing.outcomes import Outcome, OutcomeSearch, distinct
+from app.promotions.pricing.outcomes import Outcome, OutcomeSearch, options_of
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.sums import Limit, LimitedSums
 from app.promotions.pricing.taken import Steps, Taken, savings_by_type
@@ -160,14 +161,12 @@ class _Table:
     def __init__(self, types: Sequence[UnitType], offers: Offers, steps: Steps) -> None:
         self.types, self.offers, self.steps = types, offers, steps
         self.reserves, self.ties = _reserves(len(types), offers.units)
-        self.options: list[list[tuple[int, int]]] = [[] for _ in types]
-        for place, offer in enumerate(offers.units):
-            for index, saving in offer.savings:
-                self.options[index].append((place, saving))
-        self.options = distinct(self.options)
+        self.options = options_of(len(types), [offer.savings for offer in offers.units])
         self.in_question: list[list[int]] = []
         self.components = components(types, offers.sets, offers.frees)
         self.found = [ItemSearch(one, types, self.reserves, steps).run() for one in self.components]
+        found = list(zip(self.components, self.found, strict=True))
+        self.groups = Groups(found, types, self.reserves, self.options)
 
     def best(self) -> Plan:
         """The best over all scenarios, with the bound of them all."""
@@ -199,11 +198,7 @@ class _Table:
             yield self._plan_of(outcomes)
 
     def _item_bound(self) -> int:
-        joined = {i for one in self.components for i in one.type_indexes}
-        singles = [u for u in self.types if u.index not in joined]
-        return sum(found.bound_saving_amount for found in self.found) + sum(
-            self.reserves[unit.index] * unit.quantity for unit in singles
-        )
+        return self.groups.bound
 
     # -- one way through both layers
 
@@ -256,26 +251,25 @@ class _Table:
                 yield {place: threshold for place, threshold in enumerate(row) if threshold}
 
     def _within(self, scenario: dict[int, int], so_far: int) -> tuple[Plan | None, int]:
-        """The best plan that keeps these subtotals, and the most any such plan could save.
-
-        No plan where that most is no more than what is saved so far.
-        """
+        """The best plan that keeps these subtotals, if any can be better, and their bound."""
         limits = []
         for place, threshold in scenario.items():
             offer = self.offers.orders[place]
             limits.append(Limit(offer.covers, self._whole(offer) - threshold))
-        item_bound = min([self._item_bound(), *(self._limited(limit) for limit in limits)])
+        item_bound = min(map(self.groups.bound_within, limits))
         bound = self._bound(item_bound, scenario)
         if bound <= so_far:
             return None, bound
+        met = self.groups.meeting(limits) if self._may_lay_out() else None
+        plan = None if met is None else self._plan_of(met)
+        if plan is not None and plan.saving_amount == bound:
+            return plan, bound
         least = self._least(item_bound, scenario, so_far)
         sums = LimitedSums(self.types, self.options, limits, self.steps, least)
         is_whole = self._add_all(sums, least)
         best = sums.best()
-        if best is None and is_whole:
-            return None, 0
-        if best is not None and is_whole:
-            bound = self._bound(best[0], scenario)
+        if is_whole:
+            bound = 0 if best is None else self._bound(best[0], scenario)
         if best is None or not self._may_lay_out():
             return None, bound
         return self._plan_of(best[1]), bound
@@ -287,23 +281,10 @@ class _Table:
             step *= 2
         return max(item_bound - step + 1, 0)
 
-    def _limited(self, limit: Limit) -> int:
-        """The most the item layer can save within one limit: that, and all the room elsewhere."""
-        rooms = [u.room_amount * u.quantity for u in self.types if not limit.covers[u.index]]
-        return limit.saving_amount + sum(rooms)
-
     def _add_all(self, sums: LimitedSums, saving_min: int = 0) -> bool:
         """Add every component that still saves enough beside the most of all the others."""
-        joined = {i for one in self.components for i in one.type_indexes}
-        singles = [
-            (Component((u.index,), (), ()), self.reserves[u.index] * u.quantity)
-            for u in self.types
-            if u.index not in joined
-        ]
-        found = [row.bound_saving_amount for row in self.found]
-        rows = [*zip(self.components, found, strict=True), *singles]
-        whole = rest = sum(most for _, most in rows)
-        for component, most in rows:
+        whole = rest = self.groups.bound
+        for component, _, most in self.groups.rows:
             rest -= most
             least = max(saving_min - (whole - most), 0)
             search = OutcomeSearch(component, self.types, self.options, self.steps, least)

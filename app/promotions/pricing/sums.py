@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from app.promotions.pricing.outcomes import Options, Outcome
-from app.promotions.pricing.taken import Steps, savings_by_type
+from app.promotions.pricing.taken import Steps, Taken, savings_by_type
 from app.promotions.pricing.units import UnitType
 
 # Two halves of so many sums each make many pairs: mostly enough to meet a limit exactly.
 SUMS_MAX = 250
 # So many sums are formed for one look: they are cheap.
 SUMS_A_LOOK = 16
+# What an outcome costs that is told apart from the others.
+OUTCOME_LOOKS = 8
 # Of each half so many of the highest sums are tried with one another.
 HIGHEST_TRIED = 30
 
@@ -88,6 +90,9 @@ class LimitedSums:
         """Let one more component end in each of these ways; the ones to come save so much."""
         rows: dict[Place, tuple[int, Outcome]] = {}
         for outcome in outcomes:
+            if not self._steps.take(OUTCOME_LOOKS):
+                self.is_whole = False
+                return
             where, saved = self._where(outcome)
             known = rows.get(where)
             if known is None or saved > known[0]:
@@ -122,11 +127,23 @@ class LimitedSums:
         return {key: _Sum(*row) for key, row in best.items()}
 
     def _where(self, outcome: Outcome) -> tuple[Place, int]:
-        by_type = [(i, n * self._saving[i, c]) for i, c, n in outcome.single]
-        for taken in outcome.taken:
-            by_type += [(i, part) for i, _, part in savings_by_type(taken, self._types)]
-        where = tuple(sum([s for i, s in by_type if covers[i]]) for covers in self._covers)
-        return where, sum([s for _, s in by_type])
+        """What it saves within each limit, and in all."""
+        single = [(i, n * self._saving[i, c]) for i, c, n in outcome.single]
+        saved = sum([saving for _, saving in single])
+        saved += sum([one.saving_amount * one.times for one in outcome.taken])
+        where = []
+        for covers in self._covers:
+            inside = sum([saving for i, saving in single if covers[i]])
+            where.append(inside + sum([self._covered(one, covers) for one in outcome.taken]))
+        return tuple(where), saved
+
+    def _covered(self, taken: Taken, covers: tuple[bool, ...]) -> int:
+        """What of a saving falls on the types covered; it is only spread where some are not."""
+        flags = {covers[i] for i, _ in taken.units}
+        if len(flags) == 1:
+            return taken.saving_amount * taken.times if flags.pop() else 0
+        rows = savings_by_type(taken, self._types)
+        return sum([amount for i, _, amount in rows if covers[i]])
 
     def best(self) -> tuple[int, tuple[Outcome, ...]] | None:
         """The most that can be saved within the limits, and how."""
