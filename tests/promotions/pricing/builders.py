@@ -210,3 +210,8 @@ def named(*promotions: int) -> dict[str, Param]:
 
 def numbers(promotions: Iterable[Promotion]) -> list[int]:
     return [number_of(promotion.id) for promotion in promotions]
+
+
+def saved(answer: Quote) -> int:
+    """What all layers took off goods, add-ons and shipping together."""
+    return answer.goods_list_amount + answer.shipping_list_amount - answer.total_amount
