@@ -1,7 +1,7 @@
 """Just below, at and just above each condition: the moment, the buyer and the basket."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -36,18 +36,10 @@ from tests.promotions.pricing.builders import (
     tier,
     uid,
 )
+from tests.promotions.pricing.edges import Edge, rows
 
 TICK, SECOND, MINUTE = timedelta(microseconds=1), timedelta(seconds=1), timedelta(minutes=1)
 SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
-
-
-@dataclass(frozen=True)
-class Edge:
-    """What is saved on each side of a boundary; `price` prices a basket at a place near it."""
-
-    says: str
-    price: Callable[[Any], Quote]
-    saves: Mapping[Any, int]
 
 
 def one_unit(*promotions: Promotion, now: datetime = NOW, **brings: Any) -> Quote:
@@ -261,14 +253,6 @@ LAYERED = [
 ]
 
 
-def rows(edges: list[Edge]) -> list[Any]:
-    return [
-        pytest.param(edge.price, place, saving, id=f"{edge.says}: {place}")
-        for edge in edges
-        for place, saving in edge.saves.items()
-    ]
-
-
 @pytest.mark.parametrize(("price", "place", "saving"), rows([*CONDITIONS, *LAYERED]))
 def test_around_a_condition(price: Callable[[Any], Quote], place: Any, saving: int) -> None:
     answer = price(place)
@@ -323,7 +307,7 @@ def test_one_step_from_what_is_asked_of_the_buyer(
     asked: dict[str, Any], buyer: dict[str, Any], is_open: bool
 ) -> None:
     sets = {name: frozenset(value) for name, value in asked.items()}
-    who = {
+    who: dict[str, Any] = {
         name: frozenset(value) if isinstance(value, set) else value for name, value in buyer.items()
     }
     answer = one_unit(percent(10, 1_000, **sets), buyer=replace(ANYONE, **who))

@@ -114,6 +114,9 @@ def test_hours_follow_clocks_that_change(now: datetime, is_open: bool) -> None:
     assert saved(one_hour(NIGHT, now, BERLIN)) == (500 if is_open else 0)
 
 
+NIGHTS = (datetime(2025, 3, 29, 22, tzinfo=UTC), datetime(2025, 10, 25, 22, tzinfo=UTC))
+
+
 @st.composite
 def some_hours(draw: st.DrawFn) -> Hours:
     """Within a few hours around the change of clocks, so that it matters."""
