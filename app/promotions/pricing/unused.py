@@ -59,7 +59,7 @@ class Judge:
     def _not_asked(self, offer: Offer) -> Reason | None:
         if isinstance(offer, AddOnOffer) and not offer.chosen:
             return Reason("not_chosen")
-        if isinstance(offer, ShippingOffer) and not self._shipping_left():
+        if isinstance(offer, ShippingOffer) and not self.shipping_left:
             return Reason("no_shipping_to_pay")
         return None
 
@@ -69,7 +69,9 @@ class Judge:
         whole = self._undiscounted(offer)
         return not offer.takes(offer.rate(whole), whole)
 
-    def _shipping_left(self) -> int:
+    @property
+    def shipping_left(self) -> int:
+        """What the buyer still pays of the shipping."""
         taken = sum(off for _, off in self.plan.shipping_parts)
         return self.question.frame.shipping_amount - taken
 
