@@ -20,6 +20,7 @@ from app.promotions.pricing.basket import (
 from app.promotions.pricing.bundle import Bundle, BundlePart
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
 from app.promotions.pricing.conditions import Conditions
+from app.promotions.pricing.engine import quote
 from app.promotions.pricing.gift import Gift
 from app.promotions.pricing.match import Match
 from app.promotions.pricing.percent_off import PercentOff
@@ -215,3 +216,20 @@ def numbers(promotions: Iterable[Promotion]) -> list[int]:
 def saved(answer: Quote) -> int:
     """What all layers took off goods, add-ons and shipping together."""
     return answer.goods_list_amount + answer.shipping_list_amount - answer.total_amount
+
+
+def used(answer: Quote) -> set[int]:
+    """The numbers of those that took something off or gave something."""
+    known = [row.promotion_id for row in answer.applied]
+    known += [row.promotion_id for row in answer.gifts]
+    return {number_of(id_) for id_ in known if id_ is not None}
+
+
+# -- a whole quote in a line
+
+
+def cart(*promotions: Promotion, units: int = 1, price: int = 5_000, **more: Any) -> Quote:
+    """Units of one variant under promotions; `now`, `terms` and `left` go to the quote."""
+    settings = {name: more.pop(name) for name in ("terms", "left") if name in more}
+    now = more.pop("now", NOW)
+    return quote(basket(line(1, units, price), **more), promotions, now=now, **settings)
