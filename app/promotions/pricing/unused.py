@@ -23,7 +23,7 @@ class Judge:
     def __init__(self, plan: Plan, question: Question, index: LineIndex, policy: Policy) -> None:
         """Note once which types each promotion used has units of, and what each layer left."""
         self.plan, self.question, self.index = plan, question, index
-        self.types = question.types
+        self.types, self.policy = question.types, policy
         self._lost: ReasonCode = (
             "lost_to_better" if policy == "best_for_buyer" else "lost_to_priority"
         )
