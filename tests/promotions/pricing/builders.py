@@ -228,8 +228,15 @@ def used(answer: Quote) -> set[int]:
 # -- a whole quote in a line
 
 
+QUOTE_FIELDS = frozenset({"now", "terms", "left"})
+LINE_FIELDS = frozenset({"floor_amount", "tags"})
+
+
 def cart(*promotions: Promotion, units: int = 1, price: int = 5_000, **more: Any) -> Quote:
-    """Units of one variant under promotions; `now`, `terms` and `left` go to the quote."""
-    settings = {name: more.pop(name) for name in ("terms", "left") if name in more}
-    now = more.pop("now", NOW)
-    return quote(basket(line(1, units, price), **more), promotions, now=now, **settings)
+    """Units of one variant under promotions; what else is told goes where it belongs."""
+    goods = {name: value for name, value in more.items() if name in LINE_FIELDS}
+    asked = {name: value for name, value in more.items() if name in QUOTE_FIELDS}
+    rest = {name: value for name, value in more.items() if name not in LINE_FIELDS | QUOTE_FIELDS}
+    return quote(
+        basket(line(1, units, price, **goods), **rest), promotions, **{"now": NOW, **asked}
+    )
