@@ -65,7 +65,7 @@ class Judge:
         wanted = _wanted(offer)
         if not offer.promotion.exclusive:
             winners = self._winners_over(wanted)
-        if not wanted or not winners or self._rounds_to_nothing(offer):
+        if not wanted or not winners or self._could_take_nothing(offer):
             return _NO_SAVING
         return Reason(self._lost, (("promotion_ids", winners),))
 
@@ -85,7 +85,10 @@ class Judge:
             return Reason("budget_spent")
         return Reason("used_up") if bargains(rule, offer.chosen, subtotal) else _NO_SAVING
 
-    def _rounds_to_nothing(self, offer: Offer) -> bool:
+    def _could_take_nothing(self, offer: Offer) -> bool:
+        """Whether the shop's cap, floors or rounding leave it nothing even by itself."""
+        if self.question.frame.cap_amount == 0 and not isinstance(offer, ShippingOffer):
+            return True
         if isinstance(offer, FreeOffer):
             return not any(self.types[index].room_amount for index in offer.type_indexes)
         if not isinstance(offer, OrderOffer):
