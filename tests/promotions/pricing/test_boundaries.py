@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.promotions.pricing.answer import Quote
+from app.promotions.pricing.basket import MemberPrice
 from app.promotions.pricing.conditions import Minimum
 from app.promotions.pricing.engine import quote
 from app.promotions.pricing.promotion import Promotion
@@ -203,6 +204,24 @@ LAYERED = [
         "gross counts list prices, whatever the layers before took off",
         lambda least: costing(10_000, TENTH, off_order(10, 1_500, minimum=Minimum(least, "gross"))),
         {9_999: 2_500, 10_000: 2_500, 10_001: 1_000},
+    ),
+    Edge(
+        "running counts prices as set, for the item layer",
+        lambda least: costing(
+            10_000,
+            percent(10, 1_000, minimum=Minimum(least)),
+            price_setting=MemberPrice({uid(1): 9_000}),
+        ),
+        {8_999: 1_900, 9_000: 1_900, 9_001: 1_000},
+    ),
+    Edge(
+        "gross counts list prices over the price as set, too",
+        lambda least: costing(
+            10_000,
+            percent(10, 1_000, minimum=Minimum(least, "gross")),
+            price_setting=MemberPrice({uid(1): 9_000}),
+        ),
+        {9_999: 1_900, 10_000: 1_900, 10_001: 1_000},
     ),
     Edge(
         "running counts what the item layer left, for the order layer",

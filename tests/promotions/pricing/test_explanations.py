@@ -45,6 +45,10 @@ def floored(floor_amount: int, *promotions: Promotion) -> Quote:
     return cart(*promotions, units=2, floor_amount=floor_amount, shipping_amount=600)
 
 
+def cap(share_bp: int) -> Terms:
+    return Terms(discount_cap_bp=share_bp)
+
+
 FIRST, SECOND = only(1), only(2)
 APART = Terms(denials=(Denial(Party(stacking_group="a"), Party(kind="spend_threshold")),))
 
@@ -181,6 +185,12 @@ BASKETS = [
         {},
         lambda: cart(bundle(10, 10_000, (FIRST, 2)), units=2),
         lambda: cart(bundle(10, 9_999, (FIRST, 2)), units=2),
+    ),
+    Case(
+        "no_saving",
+        {},
+        lambda: cart(tenth(), free_shipping(11, 5_000), shipping_amount=1, terms=cap(0)),
+        lambda: cart(tenth(), free_shipping(11, 5_000), shipping_amount=1, terms=cap(2)),
     ),
     Case(
         "denied_by_other",
