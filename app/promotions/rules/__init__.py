@@ -1,7 +1,7 @@
 """Pure decisions about configured promotions: states, contradictions, goods, and mechanics."""
 
 from app.promotions.rules.edits import check_edit
-from app.promotions.rules.mechanics import conditions_of, match_of, mechanic
+from app.promotions.rules.mechanics import conditions_of, fault_of, match_of, mechanic
 from app.promotions.rules.states import (
     PROMOTION_MOVES,
     Move,
@@ -23,6 +23,7 @@ __all__ = [
     "check_not_over",
     "check_wish",
     "conditions_of",
+    "fault_of",
     "match_of",
     "mechanic",
     "state_of",
