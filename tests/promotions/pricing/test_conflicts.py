@@ -360,7 +360,7 @@ def test_worlds_of_small_matrices(
     groups: str, rows: tuple[str, ...], sets: set[tuple[int, ...]]
 ) -> None:
     promotions = [off_order(n, 1, stacking_group=name) for n, name in enumerate(groups)]
-    found, is_whole = worlds(promotions, [Denial(group(one), group(other)) for one, other in rows])
+    found, is_whole = worlds(promotions, [Denial(group(row[0]), group(row[1])) for row in rows])
     told = [tuple(numbers(world)) for world in found]
     assert (sorted(told), is_whole) == (sorted(sets), True)
 

@@ -281,6 +281,7 @@ def test_what_floors_cut_is_weighed_by_what_it_really_saves(cut_by_floors: Promo
     goods = basket(*narrow, line(3, 1, 1_000))
     answer = quote(goods, [cut_by_floors, other], now=NOW)
     assert taken_off(answer) == {11: 300}
+    assert answer.optimality == "proven"
 
 
 def test_a_bundle_at_or_above_the_sum_of_its_parts_is_not_applied() -> None:
