@@ -1,7 +1,7 @@
 """Percentages by count, caps, limits of units and budgets, at, below and above their edges."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.promotions.pricing.amount_off import AmountOffUnit
@@ -210,6 +210,8 @@ def test_limits_that_cannot_be_meant_are_not_made(make: object) -> None:
         make()  # type: ignore[operator]
 
 
+# The unit-by-unit pricer takes as long as it takes.
+@settings(deadline=None)
 @given(handfuls(), mixed_rules(), st.lists(st.integers(1, 60) | st.none(), min_size=4, max_size=4))
 def test_what_is_left_of_a_budget_clips_what_a_promotion_takes_off(
     goods: Basket, rules: list[Promotion], amounts: list[int | None]

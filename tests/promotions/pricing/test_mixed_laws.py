@@ -20,6 +20,8 @@ def price(basket: Basket, offers: list[Promotion]) -> Quote:
     return quote(basket, offers, now=NOW)
 
 
+# The unit-by-unit pricer takes as long as it takes.
+@settings(deadline=None)
 @given(handfuls(), mixed_rules())
 def test_every_unit_priced_one_by_one_finds_nothing_better(
     basket: Basket, offers: list[Promotion]
