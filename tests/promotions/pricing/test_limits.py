@@ -4,11 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.promotions.pricing.amount_off import AmountOffUnit
+from app.promotions.pricing.amount_off import AmountOffLine, AmountOffUnit
 from app.promotions.pricing.basket import Basket, BasketLine, SoloPrice
+from app.promotions.pricing.bundle import Bundle, BundlePart
+from app.promotions.pricing.buy_n_get_m import BuyNGetM
 from app.promotions.pricing.components import FreeOffer, SetOffer
 from app.promotions.pricing.match import LineIndex, Match
-from app.promotions.pricing.offers import Offers, UnitOffer, offer_of
+from app.promotions.pricing.offers import Offer, Offers, UnitOffer, offer_of
 from app.promotions.pricing.percent_off import LadderStep, PercentOff
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.quote import Quote, quote
@@ -210,6 +212,38 @@ def test_limits_that_cannot_be_meant_are_not_made(make: object) -> None:
         make()  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(("budget", "off"), [(None, 1_000), (1_000, 1_000), (999, 999), (1, 1)])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        BuyNGetM(id=uid(40), version=1, buy=1, get=1),
+        Bundle(id=uid(40), version=1, parts=(BundlePart(Match(), 2),), price_amount=1_000),
+        AmountOffLine(id=uid(40), version=1, off_amount=1_000),
+        AmountOffUnit(id=uid(40), version=1, off_amount=500),
+        percent(40, 5_000),
+        ladder((2, 5_000)),
+    ],
+    ids=lambda rule: type(rule).__name__,
+)
+def test_a_budget_clips_every_mechanic_to_the_minor_unit(
+    rule: Promotion, budget: int | None, off: int
+) -> None:
+    types = unit_types(basket(line(1, 2, 1_000)))
+    index = LineIndex([unit.line for unit in types])
+    offer = offer_of(rule, types, types, index, budget)
+    plan = best_plan(types, _laid_out([offer]))
+    assert (plan.saving_amount, plan.bound_saving_amount) == (off, off)
+    assert sum(use.amount for use in plan.uses) == off
+
+
+def _laid_out(offers: list[Offer]) -> Offers:
+    return Offers(
+        tuple(offer for offer in offers if isinstance(offer, UnitOffer)),
+        tuple(offer for offer in offers if isinstance(offer, SetOffer)),
+        tuple(offer for offer in offers if isinstance(offer, FreeOffer)),
+    )
+
+
 # The unit-by-unit pricer takes as long as it takes.
 @settings(deadline=None)
 @given(handfuls(), mixed_rules(), st.lists(st.integers(1, 60) | st.none(), min_size=4, max_size=4))
@@ -226,14 +260,7 @@ def test_what_is_left_of_a_budget_clips_what_a_promotion_takes_off(
         touched = [unit for unit in types if mask >> unit.index & 1]
         if is_open(rule, goods) and touched:
             offers.append(offer_of(rule, touched, types, index, budgets[rule.id]))
-    plan = best_plan(
-        types,
-        Offers(
-            tuple(offer for offer in offers if isinstance(offer, UnitOffer)),
-            tuple(offer for offer in offers if isinstance(offer, SetOffer)),
-            tuple(offer for offer in offers if isinstance(offer, FreeOffer)),
-        ),
-    )
+    plan = best_plan(types, _laid_out(offers))
     whole = sum(row.quantity * row.list_amount for row in goods.lines) + goods.shipping_amount
     most = whole - unit_by_unit.least_total(goods, items, budgets)
     assert plan.saving_amount <= most <= plan.bound_saving_amount
