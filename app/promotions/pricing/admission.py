@@ -41,7 +41,7 @@ class Occasion:
         terms: Terms,
         left: Mapping[UUID, Left],
     ) -> "Occasion":
-        """The occasion of pricing a basket; of two coupons for one promotion the first counts."""
+        """The occasion of pricing a basket; of coupons for one promotion the first that holds."""
         return Occasion(
             now,
             now.astimezone(terms.time_zone),
@@ -50,7 +50,7 @@ class Occasion:
             LineIndex([unit.line for unit in types]),
             left,
             kept_away_by(basket.price_setting.kind, (*DENIALS, *terms.denials)),
-            {coupon.promotion_id: coupon for coupon in reversed(basket.coupons)},
+            _coupons(basket, now),
         )
 
 
@@ -100,11 +100,25 @@ def _coupon(promotion: Promotion, occasion: Occasion) -> Reason | None:
     coupon = occasion.coupons.get(promotion.id)
     if coupon is None:
         return Reason("needs_coupon")
+    return _why_not(coupon, occasion.now)
+
+
+def _coupons(basket: Basket, now: datetime) -> dict[UUID, Coupon]:
+    """By promotion the first coupon that holds, or else the first."""
+    found: dict[UUID, Coupon] = {}
+    for coupon in basket.coupons:
+        known = found.get(coupon.promotion_id)
+        if known is None or (_why_not(known, now) and not _why_not(coupon, now)):
+            found[coupon.promotion_id] = coupon
+    return found
+
+
+def _why_not(coupon: Coupon, now: datetime) -> Reason | None:
     if coupon.is_used:
         return Reason("coupon_used")
-    if coupon.starts_at is not None and occasion.now < coupon.starts_at:
+    if coupon.starts_at is not None and now < coupon.starts_at:
         return Reason("coupon_not_started", (("starts_at", _said(coupon.starts_at)),))
-    if coupon.ends_at is not None and occasion.now >= coupon.ends_at:
+    if coupon.ends_at is not None and now >= coupon.ends_at:
         return Reason("coupon_expired", (("ends_at", _said(coupon.ends_at)),))
     return None
 

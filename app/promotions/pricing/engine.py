@@ -50,19 +50,19 @@ def quote(
     plan = _plan(question, offers, facts, terms)
     judge = Judge(plan, question, occasion.index, terms.policy)
     gifts, ungiven = gifts_of(offers, judge, basket)
-    refused += [_not_applied(promotion, reason) for promotion, reason in ungiven]
     used = {promotion.id.int for promotion in judge.used}
-    refused += [
-        _not_applied(offer.promotion, judge.why_not(offer))
+    unused = [
+        (offer.promotion, judge.why_not(offer))
         for offer in Offers.of(offers).all
         if offer.promotion.id.int not in used
     ]
+    not_applied = [_not_applied(*row) for row in (*refused, *ungiven, *unused)]
     return Quote(
         **_amounts(basket, plan, lines_of(basket, types, plan)),
         currency=basket.currency,
         gifts=gifts,
-        not_applied=tuple(sorted(refused, key=lambda row: row.promotion_id.int)),
-        nudges=nudges_of(offers, judge, basket),
+        not_applied=tuple(sorted(not_applied, key=lambda row: row.promotion_id.int)),
+        nudges=nudges_of(offers, refused, judge, basket),
         add_on_items=add_on_items(offers, judge, basket),
         policy=terms.policy,
     )
@@ -77,14 +77,14 @@ def _oldest_first(promotions: Iterable[Promotion]) -> list[Promotion]:
 
 def _sift(
     promotions: Sequence[Promotion], occasion: Occasion, facts: Facts
-) -> tuple[list[Offer], list[NotApplied]]:
+) -> tuple[list[Offer], list[tuple[Promotion, Reason]]]:
     """Tell promotions whose conditions hold from those whose do not, with what each could do."""
     offers: list[Offer] = []
-    refused: list[NotApplied] = []
+    refused: list[tuple[Promotion, Reason]] = []
     for promotion in promotions:
         admitted = admit(promotion, occasion)
         if isinstance(admitted, Reason):
-            refused.append(_not_applied(promotion, admitted))
+            refused.append((promotion, admitted))
             continue
         touched = [unit for unit in facts.types if admitted >> unit.index & 1]
         offers.append(offer_of(promotion, touched, facts))

@@ -1,6 +1,6 @@
 """What more would earn what (还差多少), and what add-ons offer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from app.core.money import percent_of
 from app.promotions.pricing.add_on import AddOnTier
@@ -11,7 +11,7 @@ from app.promotions.pricing.later_layers import AddOnOffer, ShippingOffer
 from app.promotions.pricing.offers import GiftOffer, Offer
 from app.promotions.pricing.order_layer import OrderOffer
 from app.promotions.pricing.promotion import Promotion
-from app.promotions.pricing.reasons import Param
+from app.promotions.pricing.reasons import Param, Reason, ReasonCode
 from app.promotions.pricing.spend_threshold import SpendThreshold
 from app.promotions.pricing.units import set_price
 from app.promotions.pricing.unused import Judge
@@ -21,16 +21,37 @@ NUDGES_MAX = 5
 _Ranked = tuple[tuple[int, int, int], Nudge]
 
 
-def nudges_of(offers: Sequence[Offer], judge: Judge, basket: Basket) -> tuple[Nudge, ...]:
+def nudges_of(
+    offers: Sequence[Offer],
+    refused: Sequence[tuple[Promotion, Reason]],
+    judge: Judge,
+    basket: Basket,
+) -> tuple[Nudge, ...]:
     """The nearest things a bigger basket would earn: units before amounts, the least first.
 
     What a forbidden combination would undo, or what has nothing left to give, is not suggested.
     """
     found: list[_Ranked] = []
+    for promotion, reason in refused:
+        if reason.code in _LACKING and _may_join(promotion, judge):
+            found.append(_lacking(promotion, reason))
     for offer in offers:
         if _may_join(offer.promotion, judge) and _has_something(offer, judge, basket):
             found += _nudges(offer, judge)
     return tuple(nudge for _, nudge in sorted(found, key=lambda row: row[0])[:NUDGES_MAX])
+
+
+_LACKING: Mapping[ReasonCode, tuple[NudgeCode, int]] = {
+    "needs_units": ("needs_units", 0),
+    "needs_amount": ("needs_amount", 1),
+}
+
+
+def _lacking(promotion: Promotion, reason: Reason) -> _Ranked:
+    """What a condition on the basket itself still lacks."""
+    code, rank = _LACKING[reason.code]
+    [(name, missing)] = reason.params
+    return _ranked(promotion, code, (rank, missing), ((name, missing),))
 
 
 def _has_something(offer: Offer, judge: Judge, basket: Basket) -> bool:

@@ -70,7 +70,8 @@ class OutcomeSearch:
         offer = self.component.sets[place]
         for mode in offer.modes:
             for picks, fewer in self._picks(mode, 0, left, ()):
-                if saving_of(offer, picks):
+                # What is taken is written out each time, a look for each set.
+                if saving_of(offer, picks) and self.steps.take(len(picks)):
                     more = taken_of(offer, picks, self.types)
                     yield from self._sets(place + 1, fewer, taken + more)
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from app.promotions.pricing.board import Board
 
 ROUNDS_MAX = 24
+# What a node costs pays for so many rounds: each of them tightens the bound of every node.
+NODES_A_ROUND = 8
 # After so many rounds without a better bound the steps are halved.
 PATIENCE = 3
 
@@ -22,7 +24,9 @@ def tighten(board: Board, reserves: Prices, greedy: Callable[[Prices], None]) ->
     search = _Search(board, reserves)
     board.add_level(reserves, search.best_gains)
     for _ in range(ROUNDS_MAX):
-        if search.best <= board.best or not board.steps.take(board.looks) or not search.move():
+        if search.best <= board.best or not board.steps.take(board.looks // NODES_A_ROUND):
+            break
+        if not search.move():
             break
     if search.best > board.best and search.best_prices != reserves:
         board.add_level(search.best_prices, search.best_gains)

@@ -158,6 +158,11 @@ class LimitedSums:
         """What the limits leave beside what is saved there."""
         return tuple(map(int.__sub__, self._caps, place))
 
+    def all_within(self, count: int) -> bool:
+        """Whether `most` of so many leaves none out."""
+        one, other = (len(half) for half in self._halves)
+        return max(one, other) <= HIGHEST_TRIED and one * other <= count
+
     def most(self, count: int) -> list[tuple[Outcome, ...]]:
         """So many of the sums, those that save most first."""
         halves = [

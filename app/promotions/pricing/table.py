@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from app.promotions.pricing.bounds import Bounds
+from app.promotions.pricing.bounds import Bounds, LaterOffer
 from app.promotions.pricing.components import Component, components
 from app.promotions.pricing.cover import fewest
 from app.promotions.pricing.groups import Groups
@@ -106,7 +106,7 @@ class Table:
         plan, below = self._over_scenarios(plan)
         bound = self.bounds.of_all(below)
         if plan.saving_amount < bound and (self.later.orders or self.bounds.after_orders):
-            plan = self._closest(plan, bound)
+            plan, bound = self._closest(plan, bound)
         return replace(plan, bound_saving_amount=max(bound, plan.saving_amount))
 
     def bound(self) -> int:
@@ -193,34 +193,40 @@ class Table:
             step *= 2
         return max(item_bound - step + 1, 0)
 
-    def _closest(self, plan: Plan, bound: int) -> Plan:
-        """Try outcomes that save less below, wherever that is, until the bound is reached."""
-        for other in self._closer(plan):
-            plan = min(plan, other, key=Plan.preference)
-            if plan.saving_amount >= bound:
-                break
-        return plan
+    def _closest(self, plan: Plan, bound: int) -> tuple[Plan, int]:
+        """Try outcomes that save less below, wherever that is, until the bound is reached.
 
-    def _closer(self, plan: Plan) -> Iterator[Plan]:
+        Where that was every outcome there is, the best of them is the bound.
+        """
         missed = self.bounds.missed_later(plan)
-        # One order discount may cost another its room or its threshold, or one further on.
-        skips = list(self._skips()) if missed or len(self.later.orders) > 1 else [()]
-        tried = [
-            Limit(offer.covers, self.bounds.goods_of(offer) - threshold)
-            for offer, threshold in missed[:MISSED_TRIED]
-        ]
-        followed = [*self.later.orders, *self.bounds.after_orders]
-        unbound = [Limit(offer.covers, self.bounds.whole) for offer in followed]
-        for limits, count in [
-            *(([limit, *unbound], SUMS_TRIED) for limit in tried),
-            (unbound, SUMS_LOOKED_AT),
-        ]:
-            sums, _ = self._sums(limits)
+        for limits, count in self._aims(missed):
+            sums, is_whole = self._sums(limits)
+            skips = list(self._skips()) if missed or len(self.later.orders) > 1 else [()]
             for outcomes in sums.most(count):
                 for skipped in skips:
                     if not self._may_lay_out():
-                        return
-                    yield self._plan_of(outcomes, skipped)
+                        return plan, bound
+                    other = self._plan_of(outcomes, skipped)
+                    plan = min(plan, other, key=Plan.preference)
+                    if plan.saving_amount >= bound:
+                        return plan, bound
+        is_every = is_whole and sums.all_within(count) and self._is_told_by_subtotal(skips)
+        return plan, plan.saving_amount if is_every else bound
+
+    def _aims(self, missed: Sequence[tuple[LaterOffer, int]]) -> Iterator[tuple[list[Limit], int]]:
+        """Limits to keep and how many sums to try: each threshold missed, then none at all."""
+        followed = [*self.later.orders, *self.bounds.after_orders]
+        unbound = [Limit(offer.covers, self.bounds.whole) for offer in followed]
+        for offer, threshold in missed[:MISSED_TRIED]:
+            limit = Limit(offer.covers, self.bounds.goods_of(offer) - threshold)
+            yield [limit, *unbound], SUMS_TRIED
+        yield unbound, SUMS_LOOKED_AT
+
+    def _is_told_by_subtotal(self, skips: Sequence[tuple[Promotion, ...]]) -> bool:
+        """Whether one subtotal says all that later layers see, and no set of them was left out."""
+        followed = [*self.later.orders, *self.bounds.after_orders]
+        is_one = len({offer.covers for offer in followed}) == 1
+        return is_one and len(skips) == 2 ** len(self.later.orders)
 
     def _skips(self) -> Iterator[tuple[Promotion, ...]]:
         """Order discounts to do without: none, then each, then more of a few."""

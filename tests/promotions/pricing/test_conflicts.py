@@ -1,6 +1,7 @@
 """Which promotions may meet: the matrix, coupons, exclusives, price-settings, and who is chosen."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -9,14 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.promotions.pricing.answer import Quote
-from app.promotions.pricing.basket import MemberPrice, SoloPrice
+from app.promotions.pricing.basket import Coupon, MemberPrice, SoloPrice
 from app.promotions.pricing.conflicts import ANYTHING, DENIALS, Denial, Party, denied
+from app.promotions.pricing.engine import quote
 from app.promotions.pricing.group_price import GroupPrice
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.terms import Terms
 from app.promotions.pricing.worlds import WORLDS_MAX, worlds
 from tests.promotions.pricing.builders import (
+    NOW,
     add_on,
+    basket,
     bundle,
     buy,
     cart,
@@ -383,3 +387,13 @@ def test_of_too_many_worlds_the_first_are_looked_at_and_it_is_said(
     assert answer.bound_amount <= 5_000 - best <= answer.total_amount
     if is_whole:
         assert answer.total_amount == 5_000 - best
+
+
+def test_of_coupons_for_one_promotion_the_first_that_holds_counts() -> None:
+    rule = percent(10, 1_000, needs_coupon=True)
+    over = Coupon(uid(901), rule.id, ends_at=NOW)
+    used = Coupon(uid(902), rule.id, is_used=True)
+    good = Coupon(uid(903), rule.id)
+    assert quote(replace(basket(line(1)), coupons=(over, used, good)), [rule], now=NOW).applied
+    answer = quote(replace(basket(line(1)), coupons=(over, used)), [rule], now=NOW)
+    assert [row.code for row in answer.not_applied] == ["coupon_expired"]

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.promotions.pricing.amount_off import AmountOffUnit
+from app.promotions.pricing.amount_off import AmountOffLine, AmountOffUnit
 from app.promotions.pricing.answer import Quote
 from app.promotions.pricing.basket import Basket, BasketLine, SoloPrice
+from app.promotions.pricing.bundle import Bundle, BundlePart
+from app.promotions.pricing.buy_n_get_m import BuyNGetM
 from app.promotions.pricing.components import SetOffer
 from app.promotions.pricing.engine import quote
 from app.promotions.pricing.match import LineIndex, Match
@@ -209,6 +211,28 @@ def test_limits_on_many_units_stay_within_the_limit_of_work(number: int) -> None
 def test_limits_that_cannot_be_meant_are_not_made(make: object) -> None:
     with pytest.raises(ValueError, match=r"outside|ladder"):
         make()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("budget", "off"), [(None, 1_000), (1_000, 1_000), (999, 999), (1, 1)])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        BuyNGetM(id=uid(40), version=1, buy=1, get=1),
+        Bundle(id=uid(40), version=1, parts=(BundlePart(Match(), 2),), price_amount=1_000),
+        AmountOffLine(id=uid(40), version=1, off_amount=1_000),
+        AmountOffUnit(id=uid(40), version=1, off_amount=500),
+        percent(40, 5_000),
+        ladder((2, 5_000)),
+    ],
+    ids=lambda rule: type(rule).__name__,
+)
+def test_a_budget_clips_every_mechanic_to_the_minor_unit(
+    rule: Promotion, budget: int | None, off: int
+) -> None:
+    left = {rule.id: Left(budget_amount=budget)}
+    answer = quote(basket(line(1, 2, 1_000)), [rule], now=NOW, left=left)
+    assert (answer.goods_discount_amount, answer.optimality) == (off, "proven")
+    assert sum(row.amount for row in answer.applied) == off
 
 
 @given(handfuls(), mixed_rules(), st.lists(st.integers(1, 60) | st.none(), min_size=4, max_size=4))

@@ -93,6 +93,13 @@ def test_free_units_are_looked_for_where_the_dearer_ones_run_out(times: int, lea
     assert answer.bound_amount <= least
 
 
+def test_where_a_floor_cuts_the_gift_all_units_it_could_take_are_tried() -> None:
+    """The dear ones have no room: with one of them paid, two cheap ones can be given in full."""
+    rows = (line(1, 2, 99, floor_amount=99), line(4, 2, 72))
+    small = AmountOffUnit(id=uid(52), version=1, off_amount=26)
+    assert price(*rows, by=[buy(1, 2, times_max=1), small]).total_amount == 198
+
+
 def test_a_price_of_a_contested_unit_never_falls_under_its_reserve() -> None:
     half = buy(1, 1, off_bp=5_000)
     rows = (line(2, 3, 21), line(4, 3, 5, floor_amount=5))
