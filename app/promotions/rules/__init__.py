@@ -1,7 +1,7 @@
 """Pure decisions about configured promotions: states, contradictions, goods, and mechanics."""
 
 from app.promotions.rules.edits import check_edit
-from app.promotions.rules.mechanics import conditions_of, match_of, mechanic
+from app.promotions.rules.mechanics import conditions_of, match_of, mechanic, promotion_of
 from app.promotions.rules.states import (
     PROMOTION_MOVES,
     Move,
@@ -25,6 +25,7 @@ __all__ = [
     "conditions_of",
     "match_of",
     "mechanic",
+    "promotion_of",
     "state_of",
     "status_after",
 ]
