@@ -213,16 +213,8 @@ async def _grown(url: str, folder: Path, size: Size, products: int, promoted: in
 
 def prices(size: Size) -> None:
     """The pricing core alone."""
-    for case in pricing.CASES:
-        median, p99, unproven = pricing.measure(case, size.baskets)
-        goal = "≤ 1, p99 ≤ 5" if case.promotions == 50 else "p99 ≤ 50"
-        row(
-            f"{case.title} CPU ms",
-            f"median {median:.2f}",
-            f"p99 {p99:.2f}",
-            f"({goal})",
-            f"{unproven} of {size.baskets} not proven",
-        )
+    for now, growth in pricing.families(size.baskets):
+        row(f"{now.title} CPU ms", *now.told, growth)
 
 
 async def main() -> None:

@@ -1,131 +1,85 @@
-"""The pricing core alone: unit discounts and all mechanics mixed, on real and on dense baskets.
-
-In a dense basket each promotion meets half of the lines; in a real one most meet few or none, but
-one in ten meets all of them, so that mixed ones contend for the same units.
-"""
+"""The pricing core alone, on three families of baskets; `bench/shops.py` says what they are."""
 
 import random
 import statistics
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-from uuid import UUID
 
-from app.promotions.pricing.amount_off import AmountOffLine, AmountOffUnit
-from app.promotions.pricing.basket import Basket, BasketLine, Buyer, ListPrice
-from app.promotions.pricing.bundle import Bundle, BundlePart
-from app.promotions.pricing.buy_n_get_m import BuyNGetM
+from app.promotions.pricing.answer import Quote
 from app.promotions.pricing.engine import quote
-from app.promotions.pricing.match import Match
-from app.promotions.pricing.percent_off import PercentOff
-from app.promotions.pricing.promotion import Promotion
-from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
+from bench.shops import FAMILIES, SIZES, shop_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+SLOW_LINES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A shape of basket."""
+class Measured:
+    """One family at one size; times are CPU milliseconds of a quote."""
 
-    name: str
+    title: str
     lines: int
-    promotions: int
-    is_dense: bool
-    is_mixed: bool = False
+    median_ms: float
+    p99_ms: float
+    baskets: int
+    proven: int
+    gap_per_mille: float
 
     @property
-    def title(self) -> str:
+    def told(self) -> list[str]:
         """As it is printed."""
-        return f"{self.name} {self.lines} × {self.promotions}"
+        share = f"{self.proven} of {self.baskets} proven"
+        gap = (
+            "" if self.proven == self.baskets else f", gap of the others {self.gap_per_mille:.1f} ‰"
+        )
+        return [f"median {self.median_ms:.2f}", f"p99 {self.p99_ms:.2f}", share + gap]
 
 
-CASES = (
-    Case("real", 20, 50, is_dense=False),
-    Case("dense", 20, 50, is_dense=True),
-    Case("real", 50, 200, is_dense=False),
-    Case("dense", 50, 200, is_dense=True),
-    Case("mixed", 5, 5, is_dense=False, is_mixed=True),
-    Case("mixed", 20, 50, is_dense=False, is_mixed=True),
-    Case("mixed", 50, 200, is_dense=False, is_mixed=True),
-    Case("mixed dense", 20, 50, is_dense=True, is_mixed=True),
-)
-
-
-def _id(number: int) -> UUID:
-    return UUID(int=(7 << 76) | (2 << 62) | number)
-
-
-def _line(rng: random.Random, number: int) -> BasketLine:
-    return BasketLine(
-        key=f"line-{number}",
-        variant_id=_id(1_000 + number),
-        product_id=_id(2_000 + number // 2),
-        category_ids=frozenset({_id(3_000 + rng.randrange(8))}),
-        tags=frozenset(rng.sample("abcdefgh", 2)),
-        quantity=rng.randint(1, 5),
-        list_amount=rng.randint(100, 50_000),
-        floor_amount=0,
-    )
-
-
-def _match(rng: random.Random, case: Case) -> Match:
-    if case.is_dense:
-        some = rng.sample(range(case.lines), case.lines // 2)
-        return Match(product_ids=frozenset(_id(2_000 + n) for n in some))
-    kind = rng.random()
-    if kind < 0.6:
-        return Match(product_ids=frozenset(_id(2_000 + n) for n in rng.sample(range(500), 5)))
-    if kind < 0.9:
-        return Match(category_ids=frozenset({_id(3_000 + rng.randrange(60))}))
-    return Match()
-
-
-def _percent_off(rng: random.Random, fields: dict[str, Any]) -> Promotion:
-    return PercentOff(off_bp=rng.randint(100, 5_000), **fields)
-
-
-def _any(rng: random.Random, fields: dict[str, Any]) -> Promotion:
-    """Mostly discounts of units; sets, free units and thresholds as a shop might have them."""
-    kind = rng.random()
-    if kind < 0.45:
-        return _percent_off(rng, fields)
-    if kind < 0.6:
-        return AmountOffUnit(off_amount=rng.randint(100, 3_000), **fields)
-    if kind < 0.7:
-        return AmountOffLine(off_amount=rng.randint(100, 5_000), **fields)
-    if kind < 0.8:
-        return BuyNGetM(buy=rng.randint(1, 3), get=1, **fields)
-    if kind < 0.9:
-        whole = rng.randint(1_000, 40_000)
-        return Bundle(parts=(BundlePart(fields["match"], 2),), price_amount=whole, **fields)
-    threshold = rng.randint(5_000, 400_000)
-    tiers = (Tier(threshold, threshold // 10), Tier(2 * threshold, threshold // 4))
-    return SpendThreshold(tiers=tiers, **fields)
-
-
-def _make(rng: random.Random, case: Case) -> tuple[Basket, tuple[Promotion, ...]]:
-    lines = tuple(_line(rng, n) for n in range(case.lines))
-    live = []
-    for n in range(case.promotions):
-        fields = {"id": _id(10 + n), "version": 1, "match": _match(rng, case)}
-        fields["new_buyers_only"] = not case.is_dense and rng.random() < 0.2
-        fields["exclusive"] = not case.is_mixed and rng.random() < 0.1
-        live.append((_any if case.is_mixed else _percent_off)(rng, fields))
-    basket = Basket("CNY", lines, 0, ListPrice(), Buyer(3, frozenset(), frozenset()))
-    return basket, tuple(live)
-
-
-def measure(case: Case, baskets: int) -> tuple[float, float, int]:
-    """Median and 99th percentile in CPU milliseconds, and how many were not proven best."""
+def measure(family: str, lines: int, promotions: int, baskets: int) -> Measured:
+    """Price so many baskets; the same seed for every family and size."""
     rng = random.Random(1)
-    spent, unproven = [], 0
+    spent, gaps = [], []
     for _ in range(baskets):
-        basket, live = _make(rng, case)
+        basket, live = shop_of(family, rng, lines, promotions)
         began_at = time.process_time_ns()
         made = quote(basket, live, now=AT)
         spent.append((time.process_time_ns() - began_at) / 1e6)
-        unproven += made.optimality != "proven"
+        if made.optimality != "proven":
+            gaps.append(_gap_per_mille(made))
     spent.sort()
-    return statistics.median(spent), spent[min(len(spent) - 1, len(spent) * 99 // 100)], unproven
+    return Measured(
+        title=f"{family} {lines} × {promotions}",
+        lines=lines,
+        median_ms=statistics.median(spent),
+        p99_ms=spent[min(len(spent) - 1, len(spent) * 99 // 100)],
+        baskets=baskets,
+        proven=baskets - len(gaps),
+        gap_per_mille=statistics.mean(gaps) if gaps else 0.0,
+    )
+
+
+def _gap_per_mille(made: Quote) -> float:
+    return 1_000 * (made.total_amount - made.bound_amount) / max(made.total_amount, 1)
+
+
+def families(baskets: int) -> Iterator[tuple[Measured, str]]:
+    """Every family at every size, each with how its time grew from the size before."""
+    for family in FAMILIES:
+        before: Measured | None = None
+        for lines, promotions in SIZES:
+            # The large ones are slow and steady, so fewer of them tell as much.
+            count = baskets if lines < SLOW_LINES else max(baskets // 3, 10)
+            now = measure(family, lines, promotions, count)
+            yield now, _growth(before, now)
+            before = now
+
+
+def _growth(before: Measured | None, now: Measured) -> str:
+    if before is None:
+        return "-"
+    return (
+        f"× {now.median_ms / before.median_ms:.1f} median,"
+        f" × {now.p99_ms / before.p99_ms:.1f} p99 for × {now.lines / before.lines:.1f} lines"
+    )

@@ -14,6 +14,12 @@ from app.promotions.models import PromotionKind
 from tests.conftest import rows_in
 from tests.factories import Caller, Stand
 
+NO_LIMITS: dict[str, Any] = {
+    "ladder": [],
+    "units_max": None,
+    "line_off_max_amount": None,
+    "order_off_max_amount": None,
+}
 BODY: dict[str, Any] = {
     "name_zh": "杨梅季八折",
     "name_en": "20% off",
@@ -65,7 +71,7 @@ async def test_a_promotion_is_drafted_shown_edited_run_ended_and_copied(
         "status": "draft",
         "name_zh": "杨梅季八折",
         "name_en": "20% off",
-        "rule": {"kind": "percent_off", "off_bp": 2_000},
+        "rule": {**NO_LIMITS, "kind": "percent_off", "off_bp": 2_000},
         "match": {**{name: [] for name in shown["match"]}, "tags_any": ["fruit"]},
         "starts_at": "2026-06-18T00:00:00Z",
         "ends_at": "2026-06-25T00:00:00Z",
@@ -127,6 +133,10 @@ async def test_the_list_is_paged_newest_first_and_filtered_by_status(stand: Stan
         ({"rule": {"kind": "percent_off", "off_bp": 10_001}}, "/rule"),
         ({"rule": {"kind": "percent_off", "off_bp": 12.5}}, "/rule"),
         ({"rule": {"kind": "percent_off", "off_bp": True}}, "/rule"),
+        ({"rule": {"kind": "percent_off", "off_bp": 100, "units_max": 0}}, "/rule"),
+        ({"rule": {"kind": "percent_off", "off_bp": 100, "order_off_max_amount": 0}}, "/rule"),
+        ({"rule": {"kind": "percent_off", "ladder": [{"units": 2}]}}, "/rule"),
+        ({"rule": {"kind": "percent_off", "ladder": [{"units": 1, "off_bp": 1}] * 11}}, "/rule"),
         ({"rule": {"kind": "gift"}}, "/rule"),
         ({"rule": {"off_bp": 100}}, "/rule"),
         ({"match": {"tag": ["fruit"]}}, "/match/tag"),

@@ -21,9 +21,10 @@ from app.core.sql import table
 from app.promotions import service
 from app.promotions.errors import BadPromotion, TooManyPromotions
 from app.promotions.models import Promotion, PromotionStatus
+from app.promotions.pricing.amount_off import AmountOffUnit
 from app.promotions.pricing.conditions import Conditions
 from app.promotions.pricing.match import EVERYTHING, Match
-from app.promotions.pricing.percent_off import PercentOff
+from app.promotions.pricing.percent_off import LadderStep, PercentOff
 from app.promotions.repository import promotions as repository
 from app.promotions.rules import LIVE_MAX, PromotionWish
 from tests.conftest import rows_in
@@ -274,6 +275,53 @@ async def test_contradictions_are_refused_at_save(
     shop = await stand.shop()
     refusal = await refused(stand, BadPromotion, create(stand, shop.id, **more))
     assert refusal.params["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "percent_off"},
+        {"kind": "percent_off", "off_bp": 100, "ladder": [{"units": 2, "off_bp": 100}]},
+        {
+            "kind": "percent_off",
+            "ladder": [{"units": 2, "off_bp": 200}, {"units": 3, "off_bp": 100}],
+        },
+        {"kind": "amount_off", "per": "line", "off_amount": 100, "units_max": 1},
+    ],
+)
+async def test_a_rule_no_basket_could_mean_is_refused_at_save(
+    stand: Stand, rule: dict[str, Any]
+) -> None:
+    shop = await stand.shop()
+    refusal = await refused(stand, BadPromotion, create(stand, shop.id, rule=rule))
+    assert refusal.params["reason"] == "rule"
+
+
+async def test_limits_and_ladders_are_priced_as_they_were_saved(stand: Stand) -> None:
+    shop = await stand.shop()
+    steps = [{"units": 2, "off_bp": 1_000}, {"units": 3, "off_bp": 2_000}]
+    rules = (
+        {"kind": "percent_off", "ladder": steps, "units_max": 4, "line_off_max_amount": 700},
+        {"kind": "percent_off", "off_bp": 10_000, "order_off_max_amount": 900},
+        {"kind": "amount_off", "per": "unit", "off_amount": 50, "units_max": 3},
+    )
+    for rule in rules:
+        await activate(stand, await create(stand, shop.id, rule=rule))
+    ladder, capped, unit = (await live(stand, shop.id)).promotions
+    assert isinstance(ladder, PercentOff)
+    assert ladder.ladder == (LadderStep(2, 1_000), LadderStep(3, 2_000))
+    assert (ladder.units_max, ladder.line_off_max_amount) == (4, 700)
+    assert isinstance(capped, PercentOff)
+    assert (capped.off_bp, capped.order_off_max_amount) == (10_000, 900)
+    assert isinstance(unit, AmountOffUnit)
+    assert (unit.off_amount, unit.units_max) == (50, 3)
+
+
+async def test_a_ladder_up_to_everything_gives_all_away(stand: Stand) -> None:
+    shop = await stand.shop()
+    rule = {"kind": "percent_off", "ladder": [{"units": 2, "off_bp": 10_000}]}
+    refusal = await refused(stand, BadPromotion, create(stand, shop.id, rule=rule))
+    assert refusal.params["reason"] == "free_orders"
 
 
 @pytest.mark.parametrize("seconds", [0, -1])

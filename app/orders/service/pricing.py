@@ -88,13 +88,16 @@ class Priced:
 
     def uses(self) -> list[Use]:
         """What the order takes of the limited promotions that made its price, or gave a gift."""
-        amounts = {a.promotion_id: a.amount for a in self.quote.applied if a.promotion_id}
-        amounts |= dict.fromkeys((gift.promotion_id for gift in self.quote.gifts), 0)
         return [
             Use(id_, self.live.limits[id_], amount, self._tier_units(id_))
-            for id_, amount in amounts.items()
+            for id_, amount in self._amounts().items()
             if id_ in self.live.limits
         ]
+
+    def _amounts(self) -> dict[UUID, int]:
+        """What each promotion that took part took off; a gift takes nothing off."""
+        amounts = {a.promotion_id: a.amount for a in self.quote.applied if a.promotion_id}
+        return amounts | dict.fromkeys((gift.promotion_id for gift in self.quote.gifts), 0)
 
     def _tier_units(self, promotion_id: UUID) -> dict[int, int]:
         """Units that have an add-on's token price, by tier."""
@@ -108,8 +111,8 @@ class Priced:
 
     def coupon_uses(self) -> list[CouponUse]:
         """The coupons that made its price."""
-        ids = (a.promotion_id for a in self.quote.applied if a.promotion_id is not None)
-        return [use for id_ in ids if (use := self.purse.use_of(id_)) is not None]
+        uses = (self.purse.use_of(id_) for id_ in self._amounts())
+        return [use for use in uses if use is not None]
 
 
 async def price(

@@ -15,7 +15,7 @@ from app.promotions.pricing.units import UnitType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmountOffUnit(UnitDiscount):
-    """`off_amount` off every matching unit, as far as its floor allows."""
+    """`off_amount` off every matching unit, or `units_max` of them, as far as the floor allows."""
 
     kind: ClassVar[str] = "amount_off"
 
@@ -23,7 +23,7 @@ class AmountOffUnit(UnitDiscount):
 
     def __post_init__(self) -> None:
         """Refuse a discount of nothing."""
-        Promotion.__post_init__(self)
+        UnitDiscount.__post_init__(self)
         check_range("off_amount", self.off_amount, 1, PRICE_AMOUNT_MAX)
 
     def unit_savings(self, types: Sequence[UnitType]) -> list[int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
+from app.promotions.pricing.components import FreeOffer
 from app.promotions.pricing.units import UnitType
 
 # Beyond so many repetitions only the largest are looked at one by one.
@@ -33,15 +34,16 @@ class Given:
     saving_amount: int
     gain_amount: int
     times: int
-    is_best: bool = True
+    is_cut: bool = False
     dearest_given_amount: int = 0
 
     @staticmethod
     def ways(
-        rule: BuyNGetM, types: Sequence[UnitType], left: Mapping[int, int], steps: _Steps
+        offer: FreeOffer, types: Sequence[UnitType], left: Mapping[int, int], steps: _Steps
     ) -> Iterator["Given"]:
         """Every choice of consumed units, each saving what its own cheapest would."""
-        ordered = _by_price(types)
+        rule = offer.promotion
+        ordered = by_price(types)
         most = rule.times(sum(left[unit.index] for unit in ordered)) * (rule.buy + rule.get)
         for counts in _counts(ordered, left, most):
             if not steps.take(1 + len(ordered)):
@@ -52,10 +54,16 @@ class Given:
             units = [(unit, n) for unit, n in zip(ordered, counts, strict=True) if n]
             times = size // (rule.buy + rule.get)
             saving, dearest = _cheapest(rule, units, times * rule.get)
+            saving = _capped(saving, offer)
             if not saving:
                 continue
             consumed = tuple(sorted((unit.index, n) for unit, n in units))
             yield Given(consumed, saving, saving, times, dearest_given_amount=dearest)
+
+
+def _capped(saving: int, offer: FreeOffer) -> int:
+    cap = offer.saving_max_amount
+    return saving if cap is None else min(saving, cap)
 
 
 def _counts(
@@ -96,107 +104,64 @@ def is_lawful(
     return rule.times(whole) == given.times
 
 
-def _by_price(types: Sequence[UnitType]) -> list[UnitType]:
+def by_price(types: Sequence[UnitType]) -> list[UnitType]:
+    """The cheapest first."""
     return sorted(types, key=lambda unit: (unit.price_amount, unit.index))
 
 
-def gain_bound(rule: BuyNGetM, types: Sequence[UnitType], reserves: Sequence[int]) -> int:
-    """The most it could save beyond the reserves, were any units free to be left out.
-
-    The given are still the cheapest of all it takes: for each price between them and the paid, the
-    best given ones up to it and the best paid ones from it on.
-    """
-    ordered = _by_price(types)
-    units = sum(unit.quantity for unit in ordered)
-    times_max = rule.times(units)
-    if units > UNITS_SOLVED_MAX:
-        return _coarse_bound(rule, ordered, reserves, times_max)
-    best = 0
-    for price in {unit.price_amount for unit in ordered}:
-        low = [unit for unit in ordered if unit.price_amount <= price]
-        high = [unit for unit in ordered if unit.price_amount >= price]
-        gains = _running([(rule.off(u) - reserves[u.index], u.quantity) for u in low])
-        costs = _running([(-reserves[u.index], u.quantity) for u in high])
-        most = min(times_max, (len(gains) - 1) // rule.get, (len(costs) - 1) // rule.buy)
-        for times in range(1, most + 1):
-            best = max(best, gains[times * rule.get] + costs[times * rule.buy])
-    return best
-
-
-def _coarse_bound(
-    rule: BuyNGetM, types: Sequence[UnitType], reserves: Sequence[int], times_max: int
-) -> int:
-    """Any units given, any paid: a concave line over the times, highest where a group runs out."""
-    gains = sorted(((rule.off(u) - reserves[u.index], u.quantity) for u in types), reverse=True)
-    costs = sorted((reserves[u.index], u.quantity) for u in types)
-    corners = {times_max}
-    for groups, per_time in ((gains, rule.get), (costs, rule.buy)):
-        reached = 0
-        for _, units in groups:
-            reached += units
-            corners |= {reached // per_time, reached // per_time + 1}
-    return max(
-        _top(gains, times * rule.get) - _top(costs, times * rule.buy)
-        for times in (0, *corners)
-        if times <= times_max
-    )
-
-
-def _top(groups: Sequence[tuple[int, int]], wanted: int) -> int:
-    total = 0
-    for amount, units in groups:
-        taken = min(units, wanted)
-        total += amount * taken
-        wanted -= taken
-    return total
-
-
-def _running(groups: Sequence[tuple[int, int]]) -> list[int]:
-    """The sums of the largest 0, 1, 2 … single units."""
-    sums = [0]
-    for amount, units in sorted(groups, reverse=True):
-        for _ in range(units):
-            sums.append(sums[-1] + amount)
-    return sums
-
-
-def _times(times_max: int) -> range:
-    return range(times_max, max(times_max - TIMES_LOOKED_AT, 0), -1)
+def _times(rule: BuyNGetM, stock: "_Stock", price: int) -> list[int]:
+    """How often it may be worth applying: the most there can be, and where dearer units run out."""
+    times_max = rule.times(sum(n for _, n in stock))
+    dearer = rule.times(sum(n for unit, n in stock if unit.price_amount >= price))
+    looked_at = {*range(times_max, max(times_max - TIMES_LOOKED_AT, 0), -1), dearer}
+    return sorted(looked_at - {0}, reverse=True)
 
 
 def best_given(
-    rule: BuyNGetM, types: Sequence[UnitType], left: Mapping[int, int], reserves: Sequence[int]
-) -> Given | None:
-    """The units that gain most, or None when nothing is gained."""
-    stock = [(unit, left[unit.index]) for unit in _by_price(types) if left[unit.index]]
+    offer: FreeOffer, types: Sequence[UnitType], left: Mapping[int, int], reserves: Sequence[int]
+) -> tuple[Given | None, bool]:
+    """The units that gain most, None when nothing is gained, and whether that is sure."""
+    rule = offer.promotion
+    stock = [(unit, left[unit.index]) for unit in by_price(types) if left[unit.index]]
     units = sum(n for _, n in stock)
     if units > UNITS_SOLVED_MAX:
-        return _all_given(rule, stock, reserves)
+        return _best_of_many(offer, stock, reserves)
     times_max = rule.times(units)
     best: tuple[int, _Parting, int, int, int] | None = None
     is_whole = times_max <= TIMES_LOOKED_AT
     for price in sorted({unit.price_amount for unit, _ in stock}):
         parting = _Parting(rule, stock, reserves, price)
         is_whole = is_whole and parting.at_count <= UNITS_LOOKED_AT
-        for times in _times(times_max):
+        for times in _times(rule, stock, price):
             for gain, of_price, paid_there in parting.gains(times):
                 if best is None or gain > best[0]:
                     best = gain, parting, times, of_price, paid_there
     if best is None or best[0] <= 0:
-        return None
+        return None, is_whole
     _, parting, times, of_price, paid_there = best
-    return parting.pick(times, of_price, paid_there).given(rule, is_best=is_whole)
+    given = parting.pick(times, of_price, paid_there).given(offer)
+    return given, is_whole and not given.is_cut
 
 
-def _all_given(rule: BuyNGetM, stock: "_Stock", reserves: Sequence[int]) -> Given | None:
-    """All the units there are, the cheapest given: what a warehouse's basket gets."""
-    times = rule.times(sum(n for _, n in stock))
-    given = _first(stock, times * rule.get)
-    paid = _first(_without(stock, given), times * rule.buy)
-    pick = _weigh(rule, given, paid, reserves, times)
+def _best_of_many(
+    offer: FreeOffer, stock: "_Stock", reserves: Sequence[int]
+) -> tuple[Given | None, bool]:
+    """All the units there are, or the dearer ones alone: what a warehouse's basket gets."""
+    rule = offer.promotion
+    picks = []
+    for price in {0, *(unit.price_amount for unit, _ in stock)}:
+        rows = [(unit, n) for unit, n in stock if unit.price_amount >= price]
+        times = rule.times(sum(n for _, n in rows))
+        given = _first(rows, times * rule.get)
+        paid = _first(_without(rows, given), times * rule.buy)
+        picks.append(_weigh(rule, given, paid, reserves, times))
+    pick = max(picks, key=lambda pick: (pick.gain, pick.times))
     # Alone on its goods it has no choice to make, so this is its best.
     is_best = not any(reserves[unit.index] for unit, _ in stock)
-    return pick.given(rule, is_best=is_best) if pick.gain > 0 else None
+    if pick.gain <= 0:
+        return None, is_best
+    made = pick.given(offer)
+    return made, is_best and not made.is_cut
 
 
 class _Parting:
@@ -282,14 +247,15 @@ class _Pick:
     saving: int
     room: int
 
-    def given(self, rule: BuyNGetM, *, is_best: bool) -> Given:
-        cut = max(self.saving - self.room, 0)
+    def given(self, offer: FreeOffer) -> Given:
+        """The units with what they save, which floors and the budget may have cut."""
+        cut = self.saving - _capped(min(self.saving, self.room), offer)
         return Given(
             tuple(sorted((i, n) for i, n in self.units.items() if n)),
             self.saving - cut,
             self.gain - cut,
             self.times,
-            is_best=is_best and not cut,
+            is_cut=cut > 0,
         )
 
 

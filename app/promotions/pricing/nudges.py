@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from app.promotions.pricing.add_on import AddOnTier
 from app.promotions.pricing.answer import AddOnItem, Nudge, NudgeCode
 from app.promotions.pricing.basket import Basket
-from app.promotions.pricing.item_search import FreeOffer, SetOffer
+from app.promotions.pricing.components import FreeOffer, SetOffer
 from app.promotions.pricing.later_layers import AddOnOffer
 from app.promotions.pricing.offers import Offer
 from app.promotions.pricing.order_layer import OrderOffer

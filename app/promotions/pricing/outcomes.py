@@ -1,22 +1,19 @@
-"""Every way a component can end, told apart by what it saves where: for when saving less pays.
-
-A discount below can lose the order a threshold. What may be saved within each threshold's goods is
-then limited, and the best is no longer each component's own best: it is the best sum of outcomes
-within the limits, found over the distinct sums, component by component.
-"""
+"""Every way a component can end, for when saving less below pays: see `sums.py`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from app.promotions.pricing.components import Component
 from app.promotions.pricing.free_units import Given, is_lawful
-from app.promotions.pricing.item_layer import UnitSet
-from app.promotions.pricing.item_search import Component, SetOffer, Steps, Taken
-from app.promotions.pricing.spread import spread
+from app.promotions.pricing.item_layer import Mode, UnitSet
+from app.promotions.pricing.taken import Steps, Taken, saving_of, taken_of
 from app.promotions.pricing.units import UnitType
 
-SUMS_MAX = 1_000
-# So many sums are formed for one look: they are cheap.
-SUMS_A_LOOK = 16
+# More offers and types than these have more outcomes together than anybody could look at.
+DEPTH_MAX = 250
+# Of one type alone, so many sums over so many of its discounts are ways enough.
+SINGLES_MAX = 60
+OPTIONS_LOOKED_AT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,106 +25,112 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """No more than `saving_amount` may be saved on the types covered."""
+class _Now:
+    """An outcome in the making: `counts` by (type, candidate)."""
 
-    covers: tuple[bool, ...]
-    saving_amount: int
+    taken: tuple[Taken, ...]
+    given: tuple[Given, ...]
+    counts: Mapping[tuple[int, int], int]
+    saved: int
 
 
 Options = Sequence[Sequence[tuple[int, int]]]
 
 
-def savings_by_type(taken: Taken, types: Sequence[UnitType]) -> list[tuple[int, int, int]]:
-    """(type index, units, saving) of what was taken: spread by list price over its own units."""
-    groups = [(types[i].line.list_amount, n) for i, n in taken.units]
-    parts = spread(taken.saving_amount, groups, [types[i].room_amount * n for i, n in taken.units])
-    return [
-        (i, n * taken.times, part * taken.times)
-        for (i, n), part in zip(taken.units, parts, strict=True)
-    ]
-
-
 @dataclass(slots=True)
 class OutcomeSearch:
-    """All outcomes of one component; `options` has (candidate, saving per unit) for each type."""
+    """All outcomes of one component that save at least so much.
+
+    `options` has (candidate, saving per unit) for each type, the highest saving first.
+    """
 
     component: Component
     types: Sequence[UnitType]
     options: Options
     steps: Steps
+    saving_min_amount: int = 0
 
     def run(self) -> Iterator[Outcome]:
         """Each outcome that is lawful, until the steps run out."""
-        left = {i: self.types[i].quantity for i in self.component.type_indexes}
-        sets = [(offer, one) for offer in self.component.sets for one in offer.sets]
-        yield from self._sets(sets, left, {}, ())
+        component = self.component
+        depth = len(component.sets) + len(component.frees) + len(component.type_indexes)
+        if depth > DEPTH_MAX:
+            self.steps.take(self.steps.left + 1)
+            return
+        left = {i: self.types[i].quantity for i in component.type_indexes}
+        yield from self._sets(0, left, ())
 
     def _sets(
-        self,
-        sets: Sequence[tuple[SetOffer, UnitSet]],
-        left: dict[int, int],
-        used: dict[int, int],
-        taken: tuple[Taken, ...],
+        self, place: int, left: dict[int, int], taken: tuple[Taken, ...]
     ) -> Iterator[Outcome]:
-        if not self.steps.take():
-            return
-        if not sets:
+        if place == len(self.component.sets):
             yield from self._frees(0, left, taken, ())
             return
-        (offer, one), rest = sets[0], sets[1:]
-        key = offer.promotion.id.int
-        times_max = min(left[i] // n for i, n in one.units)
-        if offer.promotion.times_max is not None:
-            times_max = min(times_max, offer.promotion.times_max - used.get(key, 0))
-        for times in range(times_max + 1):
-            if self.steps.left < 0:
-                return
-            fewer = {**left, **{i: left[i] - n * times for i, n in one.units}}
-            more = (Taken(offer.promotion, one.units, one.saving_amount, times),) if times else ()
-            used_now = {**used, key: used.get(key, 0) + times}
-            yield from self._sets(rest, fewer, used_now, taken + more)
+        yield from self._sets(place + 1, left, taken)
+        offer = self.component.sets[place]
+        for mode in offer.modes:
+            for picks, fewer in self._picks(mode, 0, left, ()):
+                if saving_of(offer, picks):
+                    more = taken_of(offer, picks, self.types)
+                    yield from self._sets(place + 1, fewer, taken + more)
+
+    def _picks(
+        self, mode: Mode, start: int, left: dict[int, int], picks: tuple[tuple[UnitSet, int], ...]
+    ) -> Iterator[tuple[tuple[tuple[UnitSet, int], ...], dict[int, int]]]:
+        """Every choice of at least one set, each so many times, and the units it leaves."""
+        picked = sum(times for _, times in picks)
+        if picks and picked >= mode.times_min:
+            yield picks, left
+        for place in range(start, len(mode.sets)):
+            one = mode.sets[place]
+            most = min(left[i] // n for i, n in one.units)
+            if mode.times_max is not None:
+                most = min(most, mode.times_max - picked)
+            for times in range(1, most + 1):
+                if not self.steps.take():
+                    return
+                fewer = {**left, **{i: left[i] - n * times for i, n in one.units}}
+                yield from self._picks(mode, place + 1, fewer, (*picks, (one, times)))
 
     def _frees(
         self, place: int, left: dict[int, int], taken: tuple[Taken, ...], given: tuple[Given, ...]
     ) -> Iterator[Outcome]:
         frees = self.component.frees
         if place == len(frees):
-            yield from self._single(list(left), left, {}, (taken, given))
+            saved = sum([one.saving_amount * one.times for one in taken])
+            saved += sum([one.saving_amount for one in given])
+            yield from self._single(tuple(left), left, _Now(taken, given, {}, saved))
             return
         offer = frees[place]
         yield from self._frees(place + 1, left, taken, (*given, _NOTHING))
         fitting = [self.types[i] for i in offer.type_indexes]
-        for one in Given.ways(offer.promotion, fitting, left, self.steps):
+        for one in Given.ways(offer, fitting, left, self.steps):
             fewer = {**left, **{i: left[i] - n for i, n in one.units}}
             yield from self._frees(place + 1, fewer, taken, (*given, one))
 
     def _single(
-        self,
-        open_types: list[int],
-        left: Mapping[int, int],
-        counts: dict[tuple[int, int], int],
-        done: tuple[tuple[Taken, ...], tuple[Given, ...]],
+        self, places: Sequence[int], left: Mapping[int, int], now: _Now
     ) -> Iterator[Outcome]:
-        if not open_types:
-            if self._is_lawful(left, counts, done[1]):
-                yield self._outcome(counts, done)
+        """Each way to share out the units left of these types and the ones before."""
+        missing = self.saving_min_amount - now.saved
+        if not places:
+            if missing <= 0 and self._is_lawful(left, now):
+                yield self._outcome(now)
             return
-        index = open_types[0]
-        for chosen in _shares_of(left[index], self.options[index]):
+        index, rest = places[0], places[1:]
+        missing -= sum([left[i] * _highest(self.options[i]) for i in rest])
+        for chosen, saving in _shares_of(left[index], self.options[index], missing):
             if not self.steps.take():
                 return
             more = {(index, candidate): n for candidate, n in chosen}
-            yield from self._single(open_types[1:], left, {**counts, **more}, done)
+            then = replace(now, counts={**now.counts, **more}, saved=now.saved + saving)
+            yield from self._single(rest, left, then)
 
-    def _is_lawful(
-        self,
-        left: Mapping[int, int],
-        counts: Mapping[tuple[int, int], int],
-        given: tuple[Given, ...],
-    ) -> bool:
+    def _is_lawful(self, left: Mapping[int, int], now: _Now) -> bool:
+        if not now.given:
+            return True
         idle = dict(left)
-        for (index, _), n in counts.items():
+        for (index, _), n in now.counts.items():
             idle[index] -= n
         return all(
             one is _NOTHING
@@ -137,107 +140,80 @@ class OutcomeSearch:
                 [self.types[i] for i in offer.type_indexes],
                 {i: n for i, n in idle.items() if n},
             )
-            for offer, one in zip(self.component.frees, given, strict=True)
+            for offer, one in zip(self.component.frees, now.given, strict=True)
         )
 
-    def _outcome(
-        self,
-        counts: Mapping[tuple[int, int], int],
-        done: tuple[tuple[Taken, ...], tuple[Given, ...]],
-    ) -> Outcome:
+    def _outcome(self, now: _Now) -> Outcome:
         free = tuple(
             Taken(offer.promotion, one.units, one.saving_amount)
-            for offer, one in zip(self.component.frees, done[1], strict=True)
+            for offer, one in zip(self.component.frees, now.given, strict=True)
             if one is not _NOTHING
         )
-        return Outcome(done[0] + free, tuple((i, c, n) for (i, c), n in counts.items()))
+        return Outcome(now.taken + free, tuple((i, c, n) for (i, c), n in now.counts.items()))
 
 
 _NOTHING = Given((), 0, 0, 0)
 
 
-def _shares_of(units: int, options: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    """Every way to give some of the units to candidates; the rest stay at their price."""
-    if not options:
-        yield []
+def _highest(options: Sequence[tuple[int, int]]) -> int:
+    return options[0][1] if options else 0
+
+
+def _shares_of(
+    units: int, options: Sequence[tuple[int, int]], saving_min: int
+) -> Iterator[tuple[list[tuple[int, int]], int]]:
+    """Every way to give some of the units to candidates that saves so much, and its saving.
+
+    The rest of the units stay at their price.
+    """
+    if units * _highest(options) < saving_min:
         return
-    (candidate, _), rest = options[0], options[1:]
+    if not options:
+        yield [], 0
+        return
+    (candidate, each), rest = options[0], options[1:]
     for n in range(units, -1, -1):
         mine = [(candidate, n)] if n else []
-        for others in _shares_of(units - n, rest):
-            yield [*mine, *others]
+        for others, saving in _shares_of(units - n, rest, saving_min - each * n):
+            yield [*mine, *others], saving + each * n
 
 
-@dataclass(slots=True)
-class _Sum:
-    saved: int
-    outcomes: tuple[Outcome, ...]
+def options_of(
+    count: int, savings: Sequence[Sequence[tuple[int, int]]]
+) -> list[list[tuple[int, int]]]:
+    """Of each type's candidates one for each saving, the first; the highest saving first.
+
+    `savings` has for each candidate (type, saving of one unit).
+    """
+    found: list[dict[int, int]] = [{} for _ in range(count)]
+    for candidate, row in enumerate(savings):
+        for index, saving in row:
+            found[index].setdefault(saving, candidate)
+    return [[(first[saving], saving) for saving in sorted(first, reverse=True)] for first in found]
 
 
-class LimitedSums:
-    """The distinct sums of outcomes within the limits; keeps the most saved for each."""
+def best_outcome(
+    component: Component, taken: Sequence[Taken], types: Sequence[UnitType], options: Options
+) -> dict[int, Outcome]:
+    """What was found for a component, the units left with the best for each, by what it saves."""
+    left = {i: types[i].quantity for i in component.type_indexes}
+    saved = 0
+    for one in taken:
+        saved += one.saving_amount * one.times
+        for i, n in one.units:
+            left[i] -= n * one.times
+    single = [(i, options[i][0][0], n) for i, n in left.items() if n and options[i]]
+    saved += sum([_highest(options[i]) * n for i, n in left.items()])
+    return {saved: Outcome(tuple(taken), tuple(single))}
 
-    def __init__(
-        self, types: Sequence[UnitType], options: Options, limits: Sequence[Limit], steps: Steps
-    ) -> None:
-        """Begin with nothing saved."""
-        self._types, self._limits, self._steps = types, limits, steps
-        self._saving = {
-            (index, candidate): saving
-            for index, row in enumerate(options)
-            for candidate, saving in row
-        }
-        self._sums: dict[tuple[int, ...], _Sum] = {(0,) * len(limits): _Sum(0, ())}
-        self.is_whole = True
 
-    def add(self, outcomes: Iterator[Outcome]) -> None:
-        """Let one more component end in each of these ways."""
-        distinct: dict[tuple[int, ...], tuple[int, Outcome]] = {}
-        for outcome in outcomes:
-            where, saved = self._where(outcome)
-            known = distinct.get(where)
-            if known is None or saved > known[0]:
-                distinct[where] = (saved, outcome)
-        if not self._steps.take(len(self._sums) * len(distinct) // SUMS_A_LOOK):
-            self.is_whole = False
-            return
-        sums = self._joined(distinct)
-        if len(sums) > SUMS_MAX:
-            self.is_whole = False
-            kept = sorted(sums.items(), key=lambda row: (-row[1].saved, row[0]))[:SUMS_MAX]
-            sums = dict(kept)
-        self._sums = sums
-
-    def _joined(
-        self, distinct: Mapping[tuple[int, ...], tuple[int, Outcome]]
-    ) -> dict[tuple[int, ...], _Sum]:
-        """Each sum so far with each new outcome, where the limits allow it."""
-        sums: dict[tuple[int, ...], _Sum] = {}
-        for place, so_far in self._sums.items():
-            for where, (saved, outcome) in distinct.items():
-                key = tuple(a + b for a, b in zip(place, where, strict=True))
-                if any(k > limit.saving_amount for k, limit in zip(key, self._limits, strict=True)):
-                    continue
-                known = sums.get(key)
-                if known is None or so_far.saved + saved > known.saved:
-                    sums[key] = _Sum(so_far.saved + saved, (*so_far.outcomes, outcome))
-        return sums
-
-    def _where(self, outcome: Outcome) -> tuple[tuple[int, ...], int]:
-        by_type = [(i, n * self._saving[i, c]) for i, c, n in outcome.single]
-        for taken in outcome.taken:
-            by_type += [(i, part) for i, _, part in savings_by_type(taken, self._types)]
-        where = tuple(sum(s for i, s in by_type if limit.covers[i]) for limit in self._limits)
-        return where, sum(s for _, s in by_type)
-
-    def best(self) -> tuple[int, tuple[Outcome, ...]] | None:
-        """The most that can be saved within the limits, and how."""
-        if not self._sums:
-            return None
-        _, best = min(self._sums.items(), key=lambda row: (-row[1].saved, row[0]))
-        return best.saved, best.outcomes
-
-    def most(self, count: int) -> list[tuple[Outcome, ...]]:
-        """So many of the sums, those that save most first."""
-        ranked = sorted(self._sums.items(), key=lambda row: (-row[1].saved, row[0]))
-        return [one.outcomes for _, one in ranked[:count]]
+def single_outcomes(unit: UnitType, options: Options) -> dict[int, Outcome]:
+    """Each sum that the units of one type can save by themselves, and one way to."""
+    found: dict[int, Outcome] = {}
+    ways = options[unit.index][:OPTIONS_LOOKED_AT]
+    for chosen, saving in _shares_of(unit.quantity, ways, 0):
+        if len(found) >= SINGLES_MAX:
+            break
+        found.setdefault(saving, Outcome((), tuple((unit.index, c, n) for c, n in chosen)))
+    found.setdefault(0, Outcome((), ()))
+    return found

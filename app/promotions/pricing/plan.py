@@ -42,6 +42,13 @@ class Plan:
         return self.outturn.saving_amount
 
     @property
+    def below_coupon_amount(self) -> int:
+        """What the item and the order layer save."""
+        item = sum([use.amount for use in self.uses])
+        order = [row for row in self.order_parts if not row.promotion.needs_coupon]
+        return item + sum([sum(row.parts) for row in order])
+
+    @property
     def order_parts(self) -> tuple[OrderPart, ...]:
         """What order discounts and the coupon take off the rests."""
         return self.outturn.order_parts

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from app.promotions.pricing.amount_off import AmountOffLine
+from app.promotions.pricing.components import FreeOffer, SetOffer
 from app.promotions.pricing.conflicts import denied
-from app.promotions.pricing.item_search import FreeOffer, SetOffer, Steps
 from app.promotions.pricing.later_layers import LaterOffers, work_out
 from app.promotions.pricing.offers import Facts, Offer, Offers, UnitOffer, offer_of
 from app.promotions.pricing.plan import Plan, Use, rests_of
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.search import STEPS_MAX, Question, best_plan
 from app.promotions.pricing.table import Table
+from app.promotions.pricing.taken import Steps
 from app.promotions.pricing.units import UnitType
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.promotions.pricing.conflicts import DENIALS, Denial
-from app.promotions.pricing.item_search import Steps
 from app.promotions.pricing.offers import Offers, UnitOffer
 from app.promotions.pricing.plan import Plan
 from app.promotions.pricing.table import Frame, Table, reserves_of
+from app.promotions.pricing.taken import Steps
 from app.promotions.pricing.units import UnitType
 from app.promotions.pricing.worlds import worlds
 

@@ -11,19 +11,17 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from app.promotions.pricing.bounds import Bounds
+from app.promotions.pricing.components import components
 from app.promotions.pricing.cover import fewest
-from app.promotions.pricing.item_search import Component, ItemSearch, Steps, Taken, components
+from app.promotions.pricing.groups import Groups
+from app.promotions.pricing.item_search import ItemSearch
 from app.promotions.pricing.later_layers import LaterOffers, work_out
 from app.promotions.pricing.offers import Offers, UnitOffer
-from app.promotions.pricing.outcomes import (
-    Limit,
-    LimitedSums,
-    Outcome,
-    OutcomeSearch,
-    savings_by_type,
-)
+from app.promotions.pricing.outcomes import Outcome, OutcomeSearch, options_of
 from app.promotions.pricing.plan import Plan, Use, rests_of
 from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.sums import Limit, LimitedSums
+from app.promotions.pricing.taken import Steps, Taken, savings_by_type
 from app.promotions.pricing.units import UnitType
 
 SCENARIOS_MAX = 24
@@ -62,6 +60,9 @@ class Table:
         self.reserves, self.ties = reserves_of(len(types), offers.units)
         self.components = components(types, offers.sets, offers.frees)
         self.found = [ItemSearch(one, types, self.reserves, steps).run() for one in self.components]
+        self.options = options_of(len(types), [offer.savings for offer in offers.units])
+        found = list(zip(self.components, self.found, strict=True))
+        self.groups = Groups(found, types, self.reserves, self.options)
 
     def best(self) -> Plan:
         """The best over all scenarios, with the bound of them all."""
@@ -70,10 +71,6 @@ class Table:
         if self.offers.are_of_units_alone:
             return plan
         self.bounds = Bounds(self.types, self.later)
-        self.options: list[list[tuple[int, int]]] = [[] for _ in self.types]
-        for place, offer in enumerate(self.offers.units):
-            for index, saving in offer.savings:
-                self.options[index].append((place, saving))
         self.bounds.note_missed(plan)
         plan, below = self._over_scenarios(plan)
         bound = self.bounds.of_all(below)
@@ -84,25 +81,21 @@ class Table:
     def bound(self) -> int:
         """What nothing can exceed, denials or not."""
         bounds = Bounds(self.types, self.later)
-        return bounds.of_all(bounds.below_at_all(self._item_bound()))
+        return bounds.of_all(bounds.below_at_all(self.groups.bound))
 
     def _over_scenarios(self, plan: Plan) -> tuple[Plan, int]:
-        below = self.bounds.below(self._item_bound(), {})
+        """The best plan over all scenarios, and the most the first two layers could save."""
+        below = max(self.bounds.below(self.groups.bound, {}), plan.below_coupon_amount)
         for count, scenario in enumerate(self.bounds.scenarios()):
             if count == SCENARIOS_MAX:
-                return plan, max(below, self.bounds.below_at_all(self._item_bound()))
-            other, other_below = self._within(scenario)
-            below = max(below, other_below)
+                return plan, max(below, self.bounds.below_at_all(self.groups.bound))
+            so_far = plan.below_coupon_amount
+            other, other_below = self._within(scenario, so_far)
+            # What cannot save more than was found so far is not followed any further.
+            below = max(below, other_below, so_far)
             if other is not None:
                 plan = min(plan, other, key=Plan.preference)
         return plan, below
-
-    def _item_bound(self) -> int:
-        joined = {i for one in self.components for i in one.type_indexes}
-        singles = [u for u in self.types if u.index not in joined]
-        return sum(found.bound_saving_amount for found in self.found) + sum(
-            self.reserves[unit.index] * unit.quantity for unit in singles
-        )
 
     # -- one way through all layers
 
@@ -140,21 +133,34 @@ class Table:
         later = len(self.later.orders) + len(self.bounds.after_orders)
         return self.steps.take(len(self.types) * (1 + later))
 
-    def _within(self, scenario: dict[int, int]) -> tuple[Plan | None, int]:
-        """The best plan that keeps these subtotals, and the most two layers could save so."""
+    def _within(self, scenario: dict[int, int], so_far: int) -> tuple[Plan | None, int]:
+        """The best plan that keeps these subtotals, if any can be better, and their bound."""
         limits = []
         for place, threshold in scenario.items():
             offer = self.later.orders[place]
             limits.append(Limit(offer.covers, self.bounds.goods_of(offer) - threshold))
-        sums, is_whole = self._sums(limits)
+        item_bound = min(map(self.groups.bound_within, limits))
+        bound = self.bounds.below(item_bound, scenario)
+        if bound <= so_far:
+            return None, bound
+        met = self.groups.meeting(limits) if self._may_lay_out() else None
+        plan = None if met is None else self._plan_of(met)
+        if plan is not None and plan.below_coupon_amount == bound:
+            return plan, bound
+        sums, is_whole = self._sums(limits, self._least(item_bound, scenario, so_far))
         best = sums.best()
-        if best is None and is_whole:
-            return None, 0
-        item_bound = best[0] if best is not None and is_whole else self._item_bound()
-        below = self.bounds.below(item_bound, scenario)
+        if is_whole:
+            bound = 0 if best is None else self.bounds.below(best[0], scenario)
         if best is None or not self._may_lay_out():
-            return None, below
-        return self._plan_of(best[1]), below
+            return None, bound
+        return self._plan_of(best[1]), bound
+
+    def _least(self, item_bound: int, scenario: dict[int, int], so_far: int) -> int:
+        """An amount that the item layer must save for the scenario to save more than so far."""
+        step = self.bounds.below(item_bound, scenario) - so_far
+        while step < item_bound and self.bounds.below(item_bound - step, scenario) > so_far:
+            step *= 2
+        return max(item_bound - step + 1, 0)
 
     def _closest(self, plan: Plan, bound: int) -> Plan:
         """Try outcomes that save less below, wherever that is, until the bound is reached."""
@@ -192,13 +198,18 @@ class Table:
         for count in range(most + 1):
             yield from combinations(promotions, count)
 
-    def _sums(self, limits: Sequence[Limit]) -> tuple[LimitedSums, bool]:
-        """The sums of outcomes within the limits, and whether none was left out."""
-        sums = LimitedSums(self.types, self.options, limits, self.steps)
-        joined = {i for one in self.components for i in one.type_indexes}
-        singles = [Component((u.index,), (), ()) for u in self.types if u.index not in joined]
-        for component in (*self.components, *singles):
-            sums.add(OutcomeSearch(component, self.types, self.options, self.steps).run())
+    def _sums(self, limits: Sequence[Limit], saving_min: int = 0) -> tuple[LimitedSums, bool]:
+        """The sums of outcomes within the limits that save enough, and whether none is missing.
+
+        A component that could no longer save enough beside the most of all the others is left.
+        """
+        sums = LimitedSums(self.types, self.options, limits, self.steps, saving_min)
+        whole = rest = self.groups.bound
+        for component, _, most in self.groups.rows:
+            rest -= most
+            least = max(saving_min - (whole - most), 0)
+            search = OutcomeSearch(component, self.types, self.options, self.steps, least)
+            sums.add(search.run(), rest)
             if self.steps.left < 0:
                 return sums, False
         return sums, sums.is_whole and all(o.is_whole for o in self.offers.sets)

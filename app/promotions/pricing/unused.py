@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from app.promotions.pricing.components import FreeOffer, SetOffer
 from app.promotions.pricing.conflicts import denied
-from app.promotions.pricing.item_search import FreeOffer, SetOffer
 from app.promotions.pricing.later_layers import AddOnOffer, ShippingOffer
 from app.promotions.pricing.match import LineIndex
 from app.promotions.pricing.offers import GiftOffer, Offer, UnitOffer

@@ -12,7 +12,8 @@ from app.promotions.pricing.buy_n_get_m import BuyNGetM
 from app.promotions.pricing.conditions import NOTHING_ASKED, Conditions, Hours, Minimum
 from app.promotions.pricing.gift import Gift
 from app.promotions.pricing.match import EVERYTHING, Match
-from app.promotions.pricing.percent_off import PercentOff
+from app.promotions.pricing.percent_off import LadderStep, PercentOff
+from app.promotions.pricing.percent_off_order import PercentOffOrder
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.shipping import FreeShipping, ShippingOff
 from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
@@ -24,8 +25,23 @@ _AMOUNT_OFF: Mapping[str, Callable[..., Promotion]] = {
 }
 
 
-def _amount_off(*, per: str, **fields: Any) -> Promotion:
-    return _AMOUNT_OFF[per](**fields)
+def _percent_off(
+    *, per: str = "unit", ladder: Sequence[Mapping[str, int]] = (), **fields: Any
+) -> Promotion:
+    if per == "unit":
+        return PercentOff(ladder=tuple(LadderStep(**step) for step in ladder), **fields)
+    if ladder or any(fields.pop(name, None) is not None for name in _OF_UNITS):
+        raise ValueError("ladders and limits of units are for a percentage off each unit")
+    off_bp, most = fields.pop("off_bp", None), fields.pop("order_off_max_amount", None)
+    return PercentOffOrder(off_bp=off_bp or 0, off_max_amount=most, **fields)
+
+
+def _amount_off(*, per: str, units_max: int | None = None, **fields: Any) -> Promotion:
+    if units_max is None:
+        return _AMOUNT_OFF[per](**fields)
+    if per != "unit":
+        raise ValueError("units_max is for an amount off each unit")
+    return AmountOffUnit(units_max=units_max, **fields)
 
 
 def _bundle(*, parts: Sequence[Mapping[str, Any]], **fields: Any) -> Promotion:
@@ -50,7 +66,7 @@ def _gift(*, variant_id: str, **fields: Any) -> Promotion:
 
 
 _MAKERS: Mapping[PromotionKind, Callable[..., Promotion]] = {
-    PromotionKind.PERCENT_OFF: PercentOff,
+    PromotionKind.PERCENT_OFF: _percent_off,
     PromotionKind.AMOUNT_OFF: _amount_off,
     PromotionKind.BUY_N_GET_M: BuyNGetM,
     PromotionKind.BUNDLE: _bundle,
@@ -61,6 +77,7 @@ _MAKERS: Mapping[PromotionKind, Callable[..., Promotion]] = {
     PromotionKind.SHIPPING_OFF: ShippingOff,
 }
 assert _MAKERS.keys() == set(PromotionKind), "every kind has a mechanic"
+_OF_UNITS = ("units_max", "line_off_max_amount")
 _ID_FIELDS = frozenset(name for name in Match.__dataclass_fields__ if "_ids" in name)
 
 

@@ -143,6 +143,8 @@ def _contradicts(name: str, wanted: set[str], forbidden: set[str]) -> bool:
     return bool(wanted) and wanted.issubset(forbidden)
 
 
+# What bounds a discount of everything.
+_CAPS = ("units_max", "line_off_max_amount", "order_off_max_amount", "off_max_amount")
 _GIVE_AWAY = frozenset({PromotionKind.PERCENT_OFF, PromotionKind.SPEND_THRESHOLD})
 
 
@@ -151,5 +153,7 @@ def _gives_all_away(wish: PromotionWish) -> bool:
     if wish.kind not in _GIVE_AWAY or any(wish.match.values()):
         return False
     rule = wish.rule
+    if any(rule.get(name) is not None for name in _CAPS):
+        return False
     parts = [rule, *(rule.get("tiers") or ()), *(rule.get("ladder") or ())]
     return any(part.get("off_bp") == BASIS_POINTS for part in parts)

@@ -20,6 +20,7 @@ from app.promotions.pricing.add_on import TIERS_MAX as ADD_ON_TIERS_MAX
 from app.promotions.pricing.add_on import VARIANTS_MAX
 from app.promotions.pricing.bundle import PART_UNITS_MAX, PARTS_MAX
 from app.promotions.pricing.buy_n_get_m import GROUP_MAX
+from app.promotions.pricing.percent_off import STEPS_MAX
 from app.promotions.pricing.spend_threshold import TIERS_MAX
 
 IDS_MAX = 200
@@ -29,6 +30,9 @@ Ids = Annotated[frozenset[UUID], Field(max_length=IDS_MAX), EachOnce]
 Tags = Annotated[frozenset[Tag], Field(max_length=TAGS_MAX), EachOnce]
 GroupCount = Annotated[int, Field(strict=True, ge=1, le=GROUP_MAX)]
 PositiveCount = Annotated[int, Field(strict=True, ge=1, le=PRICE_AMOUNT_MAX)]
+UnitsMax = Annotated[
+    Quantity | None, Field(description="At most so many units of an order are discounted.")
+]
 NO_IDS: frozenset[UUID] = frozenset()
 NO_TAGS: frozenset[str] = frozenset()
 
@@ -38,13 +42,42 @@ def example(**values: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [values]})
 
 
-class PercentOffRule(Wish):
-    """打X折: basis points off each matching unit, rounded half-up; 打8折 is 2000."""
+class LadderStepRule(Wish):
+    """From so many units on, `off_bp` off each of them."""
 
-    model_config = example(kind="percent_off", off_bp=2_000)
+    model_config = example(units=2, off_bp=1_000)
+
+    units: Quantity
+    off_bp: BasisPoints
+
+
+class PercentOffRule(Wish):
+    """打X折: basis points off each matching unit, rounded half-up; 打8折 is 2000.
+
+    Either `off_bp`, or a `ladder` (2件9折, 3件8折): the highest step met holds for all the units
+    that the promotion is used on. Off the `order`, one percentage of what the item layer leaves of
+    the matching goods is taken, rounded once.
+    """
+
+    model_config = example(
+        kind="percent_off",
+        ladder=[{"units": 2, "off_bp": 1_000}, {"units": 3, "off_bp": 2_000}],
+        order_off_max_amount=5_000,
+    )
 
     kind: Literal["percent_off"]
-    off_bp: BasisPoints
+    per: Literal["unit", "order"] = "unit"
+    off_bp: BasisPoints | None = None
+    ladder: Annotated[list[LadderStepRule], Field(max_length=STEPS_MAX)] = Field(
+        default_factory=list, description="Units and percentages rise from step to step."
+    )
+    units_max: UnitsMax = None
+    line_off_max_amount: PositiveAmount | None = Field(
+        default=None, description="The most it takes off one line, lines of one variant merged."
+    )
+    order_off_max_amount: PositiveAmount | None = Field(
+        default=None, description="The most it takes off one order."
+    )
 
 
 class GoodsMatch(Wish):
@@ -71,6 +104,9 @@ class AmountOffRule(Wish):
     kind: Literal["amount_off"]
     per: Literal["unit", "line", "order"]
     off_amount: PositiveAmount
+    units_max: UnitsMax = Field(
+        default=None, description="At most so many units of an order; only off each unit."
+    )
 
 
 class BuyNGetMRule(Wish):
@@ -132,6 +168,9 @@ class SpendThresholdRule(Wish):
     kind: Literal["spend_threshold"]
     tiers: Annotated[list[TierRule], Field(min_length=1, max_length=TIERS_MAX)]
     repeat: Flag = False
+    off_max_amount: PositiveAmount | None = Field(
+        default=None, description="The most it takes off one order."
+    )
 
 
 class AddOnTierRule(Wish):

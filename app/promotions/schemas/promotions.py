@@ -91,7 +91,7 @@ class EditPromotion(Wish):
 
     name_zh: Line = Field(default_factory=str)
     name_en: Line = Field(default_factory=str)
-    rule: Rule = Field(default_factory=lambda: PercentOffRule(kind="percent_off", off_bp=1))
+    rule: Rule = Field(default_factory=lambda: PercentOffRule(kind="percent_off"))
     match: GoodsMatch = Field(default_factory=GoodsMatch)
     starts_at: Moment | None = None
     ends_at: Moment | None = None

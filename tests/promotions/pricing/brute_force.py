@@ -56,6 +56,7 @@ def is_open(promotion: Promotion, basket: Basket) -> bool:
 
 def discounted(amount: int, promotion: PercentOff, line: BasketLine) -> int:
     """One unit after one promotion: the discount rounded half-up, the floor kept."""
+    assert promotion.off_bp is not None, "a ladder is not for single units"
     discount = floor(Fraction(amount * promotion.off_bp, 10_000) + Fraction(1, 2))
     return max(amount - discount, min(line.floor_amount, amount))
 

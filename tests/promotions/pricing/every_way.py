@@ -21,6 +21,7 @@ from app.promotions.pricing.terms import Terms
 from tests.promotions.pricing.brute_force import accepts, is_open
 from tests.promotions.pricing.unit_by_unit import (
     ITEM,
+    NO_BUDGETS,
     Unit,
     half_up,
     item_savings,
@@ -160,7 +161,7 @@ def least_total(basket: Basket, promotions: Iterable[Promotion], terms: Terms) -
     best = None
     for chosen in choices(usable, terms.denials):
         item = [one for one in chosen if is_item(one)]
-        for savings in set(item_savings(units, item)):
+        for savings in set(item_savings(units, item, NO_BUDGETS)):
             total = _settled(basket, [one for one in chosen if not is_item(one)], savings, terms)
             best = total if best is None else min(best, total)
     assert best is not None, "the empty choice is one"

@@ -20,7 +20,7 @@ from app.promotions.pricing.bundle import Bundle, BundlePart
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
 from app.promotions.pricing.group_price import GroupPrice
 from app.promotions.pricing.match import Match
-from app.promotions.pricing.percent_off import PercentOff
+from app.promotions.pricing.percent_off import LadderStep, PercentOff
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
 from tests.promotions.pricing.builders import NOW, basket, conditioned, ids, line, percent, uid
@@ -135,7 +135,11 @@ def any_mechanic(draw: st.DrawFn, number: int) -> Promotion:
     ).filter(lambda parts: sum(part.quantity for part in parts) > 1)
     mechanics: tuple[Callable[[], Promotion], ...] = (
         lambda: PercentOff(off_bp=draw(percents), **fields),
-        lambda: AmountOffUnit(off_amount=draw(small), **fields),
+        lambda: draw(limited_percents(fields)),
+        lambda: draw(limited_percents(fields)),
+        lambda: AmountOffUnit(
+            off_amount=draw(small), units_max=draw(st.sampled_from((None, 1, 2, 3))), **fields
+        ),
         lambda: AmountOffLine(off_amount=draw(small), **fields),
         lambda: AmountOffOrder(off_amount=draw(small), **fields),
         lambda: BuyNGetM(
@@ -151,6 +155,27 @@ def any_mechanic(draw: st.DrawFn, number: int) -> Promotion:
         lambda: draw(spend_thresholds(fields)),
     )
     return draw(st.sampled_from(mechanics))()
+
+
+caps = st.one_of(st.none(), st.integers(1, 40), st.sampled_from((99, 1500, 5000)))
+rates = st.one_of(st.sampled_from((500, 1000, 2000, 5000, 10_000)), st.integers(1, 10_000))
+
+
+@st.composite
+def limited_percents(draw: st.DrawFn, fields: dict[str, Any]) -> PercentOff:
+    """A percentage with a ladder, caps, a limit of units, or several of them."""
+    limits: dict[str, Any] = {
+        "line_off_max_amount": draw(caps),
+        "order_off_max_amount": draw(caps),
+    }
+    if draw(st.booleans()):
+        limits["units_max"] = draw(st.sampled_from((None, None, 1, 2, 4)))
+        return PercentOff(off_bp=draw(rates), **limits, **fields)
+    units = sorted(draw(st.sets(st.integers(1, 4), min_size=1, max_size=3)))
+    offs = draw(st.sets(rates, min_size=len(units), max_size=len(units)))
+    ladder = tuple(map(LadderStep, units, sorted(offs)))
+    limits["units_max"] = draw(st.sampled_from((None, None, units[-1], units[-1] + 1)))
+    return PercentOff(ladder=ladder, **limits, **fields)
 
 
 @st.composite

@@ -66,6 +66,39 @@ def test_a_saving_on_free_units_is_spread_over_all_that_were_consumed() -> None:
     assert [row.unit_share_amounts for row in answer.lines] == [(2250,), (750,)]
 
 
+def test_one_may_take_at_a_loss_what_is_cheaper_than_the_gift_of_another() -> None:
+    """The cheap unit without room would have to be the gift, unless the second promotion has it."""
+    rows = [
+        line(4, 2, 9_900),
+        line(2, 1, 22, floor_amount=22),
+        line(1, 2, 5),
+        line(3, 1, 5, floor_amount=5),
+    ]
+    second = BuyNGetM(id=uid(51), version=1, buy=2, get=1, times_max=1)
+    small = AmountOffUnit(id=uid(52), version=1, off_amount=1_000)
+    answer = quote(basket(*rows), [buy(1, 2), second, small], now=NOW)
+    assert answer.total_amount == 9_910
+    rows = [line(1, 4, 9), line(2, 3, 5, floor_amount=5)]
+    third = BuyNGetM(id=uid(51), version=1, buy=3, get=1, off_bp=1_352)
+    tenth = percent(52, 1_000, match=only(1))
+    assert price(*rows, by=[buy(2, 1, times_max=1), third, tenth]).total_amount == 41
+
+
+@pytest.mark.parametrize(("times", "least"), [(1, 1_180), (10, 11_800)])
+def test_free_units_are_looked_for_where_the_dearer_ones_run_out(times: int, least: int) -> None:
+    """Ninety percent off the cheap ones leaves no gain for all together, but all for the others."""
+    rows = (line(1, 20 * times, 100), line(2, 180 * times, 10))
+    answer = quote(basket(*rows), [buy(1, 1), percent(40, 9_000, match=only(2))], now=NOW)
+    assert answer.total_amount == least
+    assert answer.bound_amount <= least
+
+
+def test_a_price_of_a_contested_unit_never_falls_under_its_reserve() -> None:
+    half = buy(1, 1, off_bp=5_000)
+    rows = (line(2, 3, 21), line(4, 3, 5, floor_amount=5))
+    assert price(*rows, by=[half, percent(40, 2_000)]).total_amount == 64
+
+
 def bundle_ab(**fields: object) -> Bundle:
     parts = (BundlePart(only(1), 1), BundlePart(only(2), 1))
     return Bundle(id=uid(70), version=1, parts=parts, price_amount=4000, **fields)  # type: ignore[arg-type]
@@ -84,6 +117,22 @@ def test_a_bundle_takes_whole_sets_only_and_says_what_is_missing() -> None:
     )
     alone = price(line(1, 3, 3000), by=[bundle_ab()])
     assert reason(alone, 70) == ("needs_units", {"missing_units": 1})
+    elsewhere = price(line(1, 1, 3000), line(2, 1, 2000), by=[bundle_ab(match=only(1))])
+    assert reason(elsewhere, 70) == ("needs_units", {"missing_units": 1})
+    twice = (BundlePart(Match(), 2), BundlePart(Match(), 2))
+    four = Bundle(id=uid(71), version=1, parts=twice, price_amount=100)
+    assert reason(price(line(1, 2, 1000), by=[four]), 71) == ("needs_units", {"missing_units": 2})
+
+
+def test_sets_that_were_not_listed_are_in_the_bound_and_mostly_found() -> None:
+    any_two = Bundle(id=uid(71), version=1, parts=(BundlePart(Match(), 2),), price_amount=1_500)
+    rows = [line(variant, 3, 1_000 - variant) for variant in range(1, 101)]
+    assert price(*rows, by=[any_two]).total_amount == 150 * 1_500
+    goods = [line(variant, 1, 1_000) for variant in range(1, 61)]
+    mixed = (BundlePart(Match(), 20), BundlePart(only(60), 1), BundlePart(only(99), 1))
+    never = Bundle(id=uid(72), version=1, parts=mixed, price_amount=1)
+    answer = quote(basket(*goods), [never], now=NOW)
+    assert answer.total_amount == 60_000
 
 
 @pytest.mark.parametrize("rare", [99, 1], ids=["absent", "the dearest, which any part may take"])
@@ -162,7 +211,7 @@ def test_the_best_set_first_is_not_always_best_by_a_single_minor_unit() -> None:
         return Bundle(id=uid(number), version=1, parts=parts, price_amount=2000 - gain)
 
     rows = [line(variant, 1, 1000) for variant in (1, 2, 3, 4)]
-    offers = [pair(70, 1, 2, 10), pair(71, 1, 3, 8), pair(72, 2, 4, 3)]
+    offers: list[Promotion] = [pair(70, 1, 2, 10), pair(71, 1, 3, 8), pair(72, 2, 4, 3)]
     assert price(*rows, by=offers).total_amount == 4000 - 11
 
 

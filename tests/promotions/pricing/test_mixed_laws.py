@@ -3,7 +3,8 @@
 import random
 from dataclasses import replace
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.promotions.pricing.answer import Quote
@@ -12,6 +13,7 @@ from app.promotions.pricing.engine import quote
 from app.promotions.pricing.promotion import Promotion
 from tests.promotions.pricing import unit_by_unit
 from tests.promotions.pricing.builders import NOW
+from tests.promotions.pricing.random_baskets import random_basket, random_rules
 from tests.promotions.pricing.strategies import any_mechanic, handfuls, mixed_rules
 
 
@@ -28,6 +30,18 @@ def test_every_unit_priced_one_by_one_finds_nothing_better(
     assert answer.bound_amount <= least <= answer.total_amount
     if answer.optimality == "proven":
         assert answer.total_amount == least
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_plainly_random_baskets_are_priced_as_unit_by_unit(seed: int) -> None:
+    """Twice as many baskets as hypothesis draws for a law, whichever profile it runs in."""
+    rng = random.Random(seed)
+    for _ in range(settings().max_examples * 2):
+        basket, rules = random_basket(rng), random_rules(rng)
+        least = unit_by_unit.least_total(basket, rules)
+        answer = price(basket, rules)
+        assert answer.bound_amount <= least <= answer.total_amount, (basket, rules)
+        assert answer.optimality != "proven" or answer.total_amount == least, (basket, rules)
 
 
 @given(handfuls(), mixed_rules())

@@ -4,11 +4,12 @@ It shares nothing with the engine but the shapes of basket and promotions, and i
 handful of units.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 from math import floor
+from uuid import UUID
 
 from app.promotions.pricing.amount_off import AmountOffLine, AmountOffOrder, AmountOffUnit
 from app.promotions.pricing.basket import Basket, BasketLine
@@ -30,6 +31,8 @@ class Unit:
     room: int
 
 
+Budgets = Mapping[UUID, int | None]
+NO_BUDGETS: Budgets = {}
 ITEM = (PercentOff, AmountOffUnit, AmountOffLine, Bundle, BuyNGetM)
 
 
@@ -117,12 +120,11 @@ def ways(
     Units are only ever consumed where that saves something.
     """
     if isinstance(promotion, PercentOff):
-        yield {
-            one.place: min(half_up(Fraction(one.price * promotion.off_bp, 10_000)), one.room)
-            for one in mine
-        }
+        yield from percent_ways(promotion, mine)
     elif isinstance(promotion, AmountOffUnit):
-        yield {one.place: min(promotion.off_amount, one.room) for one in mine}
+        savings = {one.place: min(promotion.off_amount, one.room) for one in mine}
+        if all(savings.values()) and len(mine) <= (promotion.units_max or len(mine)):
+            yield savings
     elif isinstance(promotion, AmountOffLine):
         yield from line_ways(promotion, mine, everything)
     elif isinstance(promotion, Bundle):
@@ -131,6 +133,31 @@ def ways(
             yield from bundle_ways(promotion, mine)
     elif isinstance(promotion, BuyNGetM):
         yield from free_ways(promotion, mine, idle)
+
+
+def percent_ways(rule: PercentOff, mine: tuple[Unit, ...]) -> Iterator[dict[int, int]]:
+    """The rate for so many units, each line capped, then the whole, spread by list price."""
+    steps = [step.off_bp for step in rule.ladder if len(mine) >= step.units]
+    off_bp = steps[-1] if steps else rule.off_bp
+    if off_bp is None or (rule.units_max is not None and len(mine) > rule.units_max):
+        return
+    own = [min(half_up(Fraction(one.price * off_bp, 10_000)), one.room) for one in mine]
+    if not all(own) and not rule.ladder:
+        return
+    savings = {one.place: part for one, part in zip(mine, own, strict=True)}
+    for variant in {one.line.variant_id for one in mine}:
+        of_line = [one for one in mine if one.line.variant_id == variant]
+        savings |= capped(of_line, savings, rule.line_off_max_amount)
+    savings = capped(mine, savings, rule.order_off_max_amount)
+    if any(savings.values()):
+        yield savings
+
+
+def capped(units: Sequence[Unit], savings: dict[int, int], cap: int | None) -> dict[int, int]:
+    """No more than the cap together, spread by list price, to none more than its own."""
+    rooms = [savings[one.place] for one in units]
+    parts = rooms if cap is None or sum(rooms) <= cap else spread(cap, units, rooms)
+    return {one.place: part for one, part in zip(units, parts, strict=True)}
 
 
 def line_ways(
@@ -196,34 +223,32 @@ def _rank(choice: int | None) -> int:
 
 
 def item_savings(
-    units: Sequence[Unit], promotions: Sequence[Promotion]
+    units: Sequence[Unit], promotions: Sequence[Promotion], budgets: Budgets
 ) -> Iterator[tuple[int, ...]]:
     """Every lawful result of the item layer, as savings by unit."""
     for labels in labellings(units, promotions):
         idle = [one for one, label in zip(units, labels, strict=True) if label is None]
-        yield from _combined(units, promotions, labels, idle, 0, {})
+        yield from _combined(units, (promotions, labels, budgets), idle, 0, {})
 
 
 def _combined(
     units: Sequence[Unit],
-    promotions: Sequence[Promotion],
-    labels: Sequence[int | None],
+    labelled: tuple[Sequence[Promotion], Sequence[int | None], Budgets],
     idle: Sequence[Unit],
     place: int,
     so_far: dict[int, int],
 ) -> Iterator[tuple[int, ...]]:
+    promotions, labels, budgets = labelled
     if place == len(promotions):
         yield tuple(so_far.get(one.place, 0) for one in units)
         return
     mine = tuple(one for one, label in zip(units, labels, strict=True) if label == place)
     if not mine:
-        yield from _combined(units, promotions, labels, idle, place + 1, so_far)
+        yield from _combined(units, labelled, idle, place + 1, so_far)
         return
     for way in ways(promotions[place], mine, idle, units):
-        unit_discount = isinstance(promotions[place], PercentOff | AmountOffUnit)
-        if unit_discount and not all(way.values()):
-            continue
-        yield from _combined(units, promotions, labels, idle, place + 1, so_far | way)
+        clipped = capped(mine, way, budgets.get(promotions[place].id))
+        yield from _combined(units, labelled, idle, place + 1, so_far | clipped)
 
 
 def order_saving(
@@ -260,8 +285,10 @@ def given_at(promotion: Promotion, subtotal: int) -> tuple[int, int]:
     return met[-1].off_bp, met[-1].off_amount
 
 
-def least_total(basket: Basket, promotions: Iterable[Promotion]) -> int:
-    """The least this basket can cost."""
+def least_total(
+    basket: Basket, promotions: Iterable[Promotion], budgets: Budgets = NO_BUDGETS
+) -> int:
+    """The least this basket can cost, where promotions have no more than so much left to give."""
     usable = [one for one in promotions if is_open(one, basket)]
     units = units_of(basket)
     whole = sum(one.price for one in units) + basket.shipping_amount
@@ -271,6 +298,6 @@ def least_total(basket: Basket, promotions: Iterable[Promotion]) -> int:
     for group in groups:
         item = [one for one in group if isinstance(one, ITEM)]
         order = [one for one in group if not isinstance(one, ITEM)]
-        for savings in set(item_savings(units, item)):
+        for savings in set(item_savings(units, item, budgets)):
             best = max(best, sum(savings) + order_saving(units, savings, order))
     return whole - best
