@@ -1,8 +1,8 @@
 """What a promotion may ask of the moment, the buyer and the basket, beyond its window and goods."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -13,6 +13,9 @@ DAY_MINUTES = 24 * 60
 WEEKDAYS = range(1, 8)
 NTH_ORDER_MAX = 1_000
 HOURS_MAX = 28
+SECOND = timedelta(seconds=1)
+# Hours of one weekday may be over today, and be skipped with the clocks a week later.
+DAYS_LOOKED_AT = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,37 @@ class Hours:
         return local.isoweekday() in self.weekdays and self.from_minute <= minute < self.to_minute
 
     def next_start(self, local: datetime) -> datetime:
-        """The next moment they begin after this one, by the shop's own clock."""
-        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-        starts = (
-            midnight + timedelta(days=days, minutes=self.from_minute)
-            for days in range(len(WEEKDAYS) + 1)
-            if (midnight + timedelta(days=days)).isoweekday() in self.weekdays
+        """The next moment, in UTC, they begin after one of the shop's own clock outside them."""
+        now, zone = local.astimezone(UTC), local.tzinfo
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        return next(
+            moment
+            for days in range(DAYS_LOOKED_AT)
+            for moment in self._may_begin(midnight + timedelta(days=days))
+            if moment > now and self.hold(moment.astimezone(zone))
         )
-        return next(start for start in starts if start > local)
+
+    def _may_begin(self, day: datetime) -> list[datetime]:
+        """The moments of a day at which hours begin: by the clock, or when the clock is changed."""
+        start = day + timedelta(minutes=self.from_minute)
+        # A time that a change repeats comes twice; one that it skips is told by the change.
+        moments = [start.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
+        return sorted([*moments, *_clock_changes(day)])
+
+
+def _clock_changes(day: datetime) -> Iterator[datetime]:
+    """The moment of a day, to the second, at which its zone sets the clocks."""
+    early, late = day.astimezone(UTC), (day + timedelta(days=1)).astimezone(UTC)
+    before = day.utcoffset()
+    if late.astimezone(day.tzinfo).utcoffset() == before:
+        return
+    while late - early > SECOND:
+        middle = early + (late - early) // SECOND // 2 * SECOND
+        if middle.astimezone(day.tzinfo).utcoffset() == before:
+            early = middle
+        else:
+            late = middle
+    yield late
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,5 +143,5 @@ NOTHING_ASKED = Conditions()
 
 
 def next_start(hours: Sequence[Hours], local: datetime) -> datetime:
-    """When the first of them begins after a moment of the shop's own clock."""
+    """When, in UTC, the first of them begins after a moment of the shop's own clock."""
     return min(one.next_start(local) for one in hours)

@@ -62,7 +62,7 @@ def quote(
         currency=basket.currency,
         gifts=gifts,
         not_applied=tuple(sorted(refused, key=lambda row: row.promotion_id.int)),
-        nudges=nudges_of(offers, judge),
+        nudges=nudges_of(offers, judge, basket),
         add_on_items=add_on_items(offers, judge, basket),
         policy=terms.policy,
     )

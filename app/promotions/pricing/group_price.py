@@ -39,13 +39,14 @@ class GroupPrice:
     def __post_init__(self) -> None:
         """Refuse a ladder that does not rise in size and fall in price."""
         check_range("ladder", len(self.ladder), 0, LADDER_MAX)
-        size, amounts = 1, self.amounts
+        size, amounts = 1, dict(self.amounts)
         for tier in self.ladder:
             check_range("size", tier.size, size + 1, GROUP_SIZE_MAX)
             for variant_id, amount in tier.amounts.items():
                 if amount > amounts.get(variant_id, -1):
-                    raise ValueError("a larger group must not pay more")
-            size, amounts = tier.size, tier.amounts
+                    raise ValueError("a larger group must not pay more, nor for other goods")
+            # A tier that says nothing of a variant leaves it at what the one before earned.
+            size, amounts = tier.size, {**amounts, **tier.amounts}
 
     @property
     def source(self) -> tuple[UUID | None, int | None]:
@@ -60,9 +61,9 @@ class GroupPrice:
         return min(amount, self.leader_amounts.get(variant_id, amount))
 
     def amount_at(self, variant_id: UUID, size: int) -> int | None:
-        """What a unit costs in the end in a group of so many, by the highest tier reached."""
+        """What a unit costs in the end in a group of so many, by the tiers reached."""
         paid = self.amount_for(variant_id, 0)
-        reached = [tier for tier in self.ladder if tier.size <= size]
-        if paid is None or not reached:
-            return paid
-        return min(paid, reached[-1].amounts.get(variant_id, paid))
+        if paid is None:
+            return None
+        earned = [tier.amounts.get(variant_id, paid) for tier in self.ladder if tier.size <= size]
+        return min([paid, *earned])

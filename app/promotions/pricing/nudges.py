@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 
+from app.core.money import percent_of
 from app.promotions.pricing.add_on import AddOnTier
 from app.promotions.pricing.answer import AddOnItem, Nudge, NudgeCode
 from app.promotions.pricing.basket import Basket
 from app.promotions.pricing.components import FreeOffer, SetOffer
-from app.promotions.pricing.later_layers import AddOnOffer
-from app.promotions.pricing.offers import Offer
+from app.promotions.pricing.later_layers import AddOnOffer, ShippingOffer
+from app.promotions.pricing.offers import GiftOffer, Offer
 from app.promotions.pricing.order_layer import OrderOffer
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.reasons import Param
-from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
+from app.promotions.pricing.spend_threshold import SpendThreshold
 from app.promotions.pricing.units import set_price
 from app.promotions.pricing.unused import Judge
 
@@ -20,16 +21,30 @@ NUDGES_MAX = 5
 _Ranked = tuple[tuple[int, int, int], Nudge]
 
 
-def nudges_of(offers: Sequence[Offer], judge: Judge) -> tuple[Nudge, ...]:
+def nudges_of(offers: Sequence[Offer], judge: Judge, basket: Basket) -> tuple[Nudge, ...]:
     """The nearest things a bigger basket would earn: units before amounts, the least first.
 
-    What a forbidden combination would undo is not suggested.
+    What a forbidden combination would undo, or what has nothing left to give, is not suggested.
     """
     found: list[_Ranked] = []
     for offer in offers:
-        if _may_join(offer.promotion, judge):
+        if _may_join(offer.promotion, judge) and _has_something(offer, judge, basket):
             found += _nudges(offer, judge)
     return tuple(nudge for _, nudge in sorted(found, key=lambda row: row[0])[:NUDGES_MAX])
+
+
+def _has_something(offer: Offer, judge: Judge, basket: Basket) -> bool:
+    """Whether there are shipping to pay, gifts in stock, or add-on units left."""
+    if isinstance(offer, ShippingOffer):
+        return judge.shipping_left > 0
+    if isinstance(offer, GiftOffer):
+        rule = offer.promotion
+        return basket.stock.get(rule.variant_id, rule.quantity) >= rule.quantity
+    if isinstance(offer, AddOnOffer):
+        left = offer.tier_units_left
+        is_limited = len(left) >= len(offer.promotion.tiers)
+        return not is_limited or any(units is None or units > 0 for units in left)
+    return True
 
 
 def _nudges(offer: Offer, judge: Judge) -> Iterable[_Ranked]:
@@ -49,25 +64,33 @@ def _nudges(offer: Offer, judge: Judge) -> Iterable[_Ranked]:
 def _next_tier(offer: OrderOffer, rule: SpendThreshold, judge: Judge) -> Iterable[_Ranked]:
     """The next tier of a threshold, the first one included; the next multiple of a repeated one."""
     subtotal = judge.subtotal(offer)
-    tier = _tier_above(rule, subtotal)
-    if tier is None:
+    threshold = _next_threshold(offer, rule, subtotal)
+    if threshold is None:
         return
-    missing = max(tier.threshold_amount, offer.minimum_amount) - subtotal
-    gives: tuple[str, Param] = (
-        ("off_bp", tier.off_bp) if tier.off_bp else ("off_amount", tier.off_amount)
-    )
+    off_bp, off_amount = offer.rate(threshold)
+    whole = percent_of(threshold, off_bp) + off_amount
+    earned = offer.takes((off_bp, off_amount), threshold)
+    # A cap that is reached already makes the next tier worth nothing.
+    if earned <= offer.takes(offer.rate(subtotal), subtotal):
+        return
+    gives = ("off_bp", off_bp) if off_bp and earned == whole else ("off_amount", earned)
     is_first = subtotal < offer.lowest_threshold_amount
     code: NudgeCode = "needs_amount" if is_first else "next_tier"
+    missing = threshold - subtotal
     yield _ranked(rule, code, (1, missing), (("missing_amount", missing), gives))
 
 
-def _tier_above(rule: SpendThreshold, subtotal_amount: int) -> Tier | None:
+def _next_threshold(offer: OrderOffer, rule: SpendThreshold, subtotal_amount: int) -> int | None:
+    """The next subtotal at which it gives more: a tier, or the minimum that hides some of them."""
+    minimum = offer.minimum_amount
+    if subtotal_amount < minimum and any(rule.off(minimum)):
+        return minimum
+    start = max(subtotal_amount, minimum)
     if rule.repeat:
-        tier = rule.tiers[0]
-        times = subtotal_amount // tier.threshold_amount + 1
-        return Tier(tier.threshold_amount * times, tier.off_amount * times)
-    above = [tier for tier in rule.tiers if tier.threshold_amount > subtotal_amount]
-    return above[0] if above else None
+        step = rule.tiers[0].threshold_amount
+        return start // step * step + step
+    above = (tier.threshold_amount for tier in rule.tiers if tier.threshold_amount > start)
+    return next(above, None)
 
 
 def _ranked(
@@ -102,14 +125,15 @@ def _items(
     offer: AddOnOffer, at: tuple[int, AddOnTier], subtotal_amount: int, basket: Basket
 ) -> Iterable[AddOnItem]:
     place, tier = at
-    left = offer.tier_units_left[place] if place < len(offer.tier_units_left) else None
-    units = tier.units_max if left is None else min(tier.units_max, left)
+    units = _units_open(offer, place)
     threshold = max(tier.threshold_amount, offer.minimum_amount)
     for variant_id in sorted(tier.variant_ids & basket.offered.keys()):
         line = basket.offered[variant_id]
         own = set_price(line, basket.price_setting)
         price = max(tier.price_amount, min(line.floor_amount, own))
         have = min(units, basket.stock.get(variant_id, units))
+        if price < own and offer.off_max_amount is not None:
+            have = min(have, offer.off_max_amount // (own - price))
         if have > 0 and price < own:
             yield AddOnItem(
                 promotion_id=offer.promotion.id,
@@ -123,3 +147,13 @@ def _items(
                 felt_return=(own - price, price),
                 true_discount=(own - price, subtotal_amount + own),
             )
+
+
+def _units_open(offer: AddOnOffer, place: int) -> int:
+    """How many units of a tier one order may have, as far as the tier, its quota and the rule say.
+
+    What was chosen already is among them.
+    """
+    rule, left = offer.promotion, offer.tier_units_left
+    known = [rule.tiers[place].units_max, rule.units_max, *left[place : place + 1]]
+    return min(units for units in known if units is not None)

@@ -1,7 +1,8 @@
 """The policy `priority`: the operator's order decides who takes units and who may join.
 
 The higher priority comes first, then the older promotion. Each in turn takes from what is left the
-best it can take by itself, and one that may not meet an earlier one that took something stays out.
+best it can take by itself. One stays out that may not meet an earlier one that took something, that
+would leave an earlier one nothing to take (a threshold lost), or that would save the buyer nothing.
 """
 
 from collections.abc import Sequence
@@ -25,20 +26,29 @@ def plan_by_priority(question: Question, offers: Offers, facts: Facts) -> Plan:
     chosen: list[Offer] = []
     uses: list[Use] = []
     best = _worked_out(question, uses, chosen)
-    for offer in sorted(offers.all, key=lambda one: _turn(one.promotion)):
+    for offer in sorted(offers.all, key=lambda one: turn(one.promotion)):
         taking = [one.promotion for one in chosen]
         if any(denied(offer.promotion, one, question.denials) for one in taking):
             continue
         more = _uses(question, offer, uses, facts)
         plan = _worked_out(question, [*uses, *more], [*chosen, offer])
-        if offer.promotion in plan.used:
+        if offer.promotion in plan.used and _is_welcome(plan, best):
             chosen, uses, best = [*chosen, offer], [*uses, *more], plan
     bound = best_plan(question, offers).bound_saving_amount
     return replace(best, bound_saving_amount=max(bound, best.saving_amount))
 
 
-def _turn(promotion: Promotion) -> tuple[int, int]:
+def turn(promotion: Promotion) -> tuple[int, int]:
+    """The operator's order: the higher priority, then the older."""
     return -promotion.priority, promotion.id.int
+
+
+def _is_welcome(plan: Plan, before: Plan) -> bool:
+    """Whether all that were there still take something, and the buyer pays less."""
+    earlier = {promotion.id.int for promotion in before.used}
+    return plan.saving_amount > before.saving_amount and earlier <= {
+        promotion.id.int for promotion in plan.used
+    }
 
 
 def _uses(question: Question, offer: Offer, uses: Sequence[Use], facts: Facts) -> list[Use]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from app.promotions.pricing.add_on import AddOn, bargains
+from app.promotions.pricing.after_goods import AfterGoods
 from app.promotions.pricing.components import FreeOffer, SetOffer
 from app.promotions.pricing.conflicts import denied
 from app.promotions.pricing.later_layers import AddOnOffer, ShippingOffer
@@ -23,7 +25,7 @@ class Judge:
     def __init__(self, plan: Plan, question: Question, index: LineIndex, policy: Policy) -> None:
         """Note once which types each promotion used has units of, and what each layer left."""
         self.plan, self.question, self.index = plan, question, index
-        self.types = question.types
+        self.types, self.policy = question.types, policy
         self._lost: ReasonCode = (
             "lost_to_better" if policy == "best_for_buyer" else "lost_to_priority"
         )
@@ -41,6 +43,17 @@ class Judge:
                 reach += [rest.type_index for rest, part in rests if part]
         return _mask(reach)
 
+    def _winners_over(self, wanted: int) -> tuple[str, ...]:
+        """Who has units of these types; or else who needs the subtotal that they are part of."""
+        winners = [id_ for id_, types in self.winners if types & wanted]
+        return tuple(winners) or tuple(
+            sorted(
+                str(one.id)
+                for one in self.used
+                if _waits(one) and self.index.mask(one.match) & wanted
+            )
+        )
+
     def why_not(self, offer: Offer) -> Reason:
         """The reason that a buyer can do most about."""
         winners = tuple(id_ for id_, _ in self.winners)
@@ -51,25 +64,42 @@ class Judge:
             return reason
         wanted = _wanted(offer)
         if not offer.promotion.exclusive:
-            winners = tuple(id_ for id_, types in self.winners if types & wanted)
-        if not wanted or not winners or self._rounds_to_nothing(offer):
+            winners = self._winners_over(wanted)
+        if not wanted or not winners or self._could_take_nothing(offer):
             return _NO_SAVING
         return Reason(self._lost, (("promotion_ids", winners),))
 
     def _not_asked(self, offer: Offer) -> Reason | None:
-        if isinstance(offer, AddOnOffer) and not offer.chosen:
-            return Reason("not_chosen")
-        if isinstance(offer, ShippingOffer) and not self._shipping_left():
+        if isinstance(offer, AddOnOffer):
+            return self._not_added(offer)
+        if isinstance(offer, ShippingOffer) and not self.shipping_left:
             return Reason("no_shipping_to_pay")
         return None
 
-    def _rounds_to_nothing(self, offer: Offer) -> bool:
+    def _not_added(self, offer: AddOnOffer) -> Reason:
+        """Nothing chosen, nothing left of what was, or nothing cheaper about it."""
+        if not offer.chosen:
+            return Reason("not_chosen")
+        rule, subtotal = offer.promotion, self.subtotal(offer)
+        if bargains(rule, offer.chosen, subtotal, offer.tier_units_left):
+            return Reason("budget_spent")
+        return Reason("used_up") if bargains(rule, offer.chosen, subtotal) else _NO_SAVING
+
+    def _could_take_nothing(self, offer: Offer) -> bool:
+        """Whether the shop's cap, floors or rounding leave it nothing even by itself."""
+        if self.question.frame.cap_amount == 0 and not isinstance(offer, ShippingOffer):
+            return True
+        if isinstance(offer, FreeOffer):
+            return not any(self.types[index].room_amount for index in offer.type_indexes)
         if not isinstance(offer, OrderOffer):
             return False
         whole = self._undiscounted(offer)
-        return not offer.takes(offer.rate(whole), whole)
+        room = any(unit.room_amount for unit in self.types if offer.covers[unit.index])
+        return not (room and offer.takes(offer.rate(whole), whole))
 
-    def _shipping_left(self) -> int:
+    @property
+    def shipping_left(self) -> int:
+        """What the buyer still pays of the shipping."""
         taken = sum(off for _, off in self.plan.shipping_parts)
         return self.question.frame.shipping_amount - taken
 
@@ -131,12 +161,23 @@ class Judge:
 
 
 def lowest_of(offer: OrderOffer | AddOnOffer | ShippingOffer | GiftOffer) -> int:
-    """The least subtotal at which an offer gives anything."""
+    """The least subtotal at which an offer gives anything, of what was chosen if something was."""
     if isinstance(offer, OrderOffer):
         return offer.lowest_threshold_amount
     if isinstance(offer, AddOnOffer):
-        return max(offer.minimum_amount, offer.promotion.tiers[0].threshold_amount)
+        tiers = offer.promotion.tiers
+        wanted = [tier for tier in tiers if not tier.variant_ids.isdisjoint(offer.chosen)]
+        return max(offer.minimum_amount, (wanted or tiers)[0].threshold_amount)
     return max(offer.minimum_amount, offer.promotion.threshold_amount)
+
+
+def _waits(promotion: Promotion) -> bool:
+    """Whether one of the layers after the goods asks for a subtotal of them."""
+    if isinstance(promotion, AddOn):
+        return bool(promotion.conditions.minimum or promotion.tiers[-1].threshold_amount)
+    if isinstance(promotion, AfterGoods):
+        return bool(promotion.conditions.minimum or promotion.threshold_amount)
+    return False
 
 
 def _wanted(offer: Offer) -> int:

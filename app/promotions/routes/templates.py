@@ -1,6 +1,6 @@
 """Templates to start a promotion from."""
 
-from typing import Any
+from dataclasses import asdict
 
 from fastapi import APIRouter
 
@@ -23,11 +23,5 @@ async def list_promotion_templates(_: OperatorIn) -> PromotionTemplateList:
 
 
 def _shown(template: Template) -> PromotionTemplate:
-    told: dict[str, Any] = {"kind": template.body["rule"]["kind"], "key": template.key}
-    return PromotionTemplate(
-        **told,
-        summary_zh=template.summary_zh,
-        summary_en=template.summary_en,
-        body=template.body,
-        fields=template.fields,
-    )
+    told = {**asdict(template), "kind": template.body["rule"]["kind"]}
+    return PromotionTemplate.model_validate(told)

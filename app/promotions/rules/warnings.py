@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 from uuid import UUID
 
@@ -185,9 +186,11 @@ def _overlapping(scene: Scene) -> list[UUID]:
     if scene.kind not in _OFF_GOODS:
         return []
     touched = scene.shelf.touched(scene.rule, scene.match)
-    return [
+    found = (
         rival.id
         for rival in scene.rivals
         if PromotionKind(rival.rule["kind"]) in _OFF_GOODS
         and scene.shelf.touched(rival.rule, rival.match) & touched
-    ]
+    )
+    # No more than are named: each is looked for on all the goods.
+    return list(islice(found, NAMED_MAX))

@@ -110,6 +110,8 @@ async def edit(
     if not changed:
         return before
     if changed.keys() & _JUDGED:
+        # Judged with the live ones: a rival's activation must not come between.
+        await repository.hold(db, shop_id)
         await check_meant(db, shop_id, promotion_id, wish)
     if at is PromotionState.SCHEDULED and not is_confirmed and changed.keys() & _PRICED:
         await check_cost(db, shop_id, stored["rule"], stored["match"])

@@ -1,4 +1,4 @@
-"""Worked examples: prices, price-settings, rounding, exclusivity, ties and runner-ups."""
+"""Whole answers: amounts, adjustments, floors, exclusivity, ties and runner-ups."""
 
 from uuid import UUID
 
@@ -39,29 +39,20 @@ def test_two_at_5000_with_20_percent_off_cost_8000() -> None:
     assert answer.allocation == "largest_remainder_ties_to_dearer"
 
 
-def test_list_solo_and_group_price_of_one_variant() -> None:
-    goods = line(1, 1, 19900)
-    solo = SoloPrice({uid(1): 15900})
-    group = GroupPrice(CAMPAIGN, 3, {uid(1): 9900})
-    assert price(basket(goods)).total_amount == 19900
-    alone = price(basket(goods, price_setting=solo))
-    assert alone.total_amount == 15900
-    assert alone.applied == (Applied(None, None, "solo_price", 4000, 1),)
-    together = price(basket(goods, price_setting=group))
-    assert together.total_amount == 9900
-    assert together.lines[0].adjustments == (Adjustment(CAMPAIGN, 3, "group_price", 10_000, 1),)
-    assert together.lines[0].price_amount == 9900
-
-
 def test_a_percentage_follows_the_solo_price_but_never_the_group_price() -> None:
     goods = line(1, 2, 19900)
     solo = SoloPrice({uid(1): 15900})
     alone = price(basket(goods, price_setting=solo), percent(10, 1000))
     assert alone.total_amount == 28620
-    assert [row.kind for row in alone.applied] == ["solo_price", "percent_off"]
+    assert alone.applied == (
+        Applied(None, None, "solo_price", 8000, 2),
+        Applied(uid(10), 1, "percent_off", 3180, 2),
+    )
     group = GroupPrice(CAMPAIGN, 1, {uid(1): 15900})
     together = price(basket(goods, price_setting=group), percent(10, 1000))
     assert together.total_amount == 31800
+    assert together.lines[0].adjustments == (Adjustment(CAMPAIGN, 1, "group_price", 8000, 2),)
+    assert together.lines[0].price_amount == 15900
     assert [row.code for row in together.not_applied] == ["denied_by_price_setting"]
 
 
@@ -70,12 +61,6 @@ def test_two_percentages_never_both_take_one_unit() -> None:
     assert answer.total_amount == 3840
     assert applied_ids(answer) == [uid(10)]
     assert answer.runner_up_amount == 5376
-
-
-def test_the_discount_is_rounded_half_up_per_unit_not_per_line() -> None:
-    answer = price(basket(line(1, 3, 5)), percent(10, 1000))
-    assert answer.lines[0].unit_share_amounts == (4, 4, 4)
-    assert price(basket(line(1, 3, 4)), percent(10, 1000)).total_amount == 12
 
 
 def test_each_line_takes_the_promotion_that_is_best_for_it() -> None:
