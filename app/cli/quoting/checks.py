@@ -95,8 +95,14 @@ def _group(file: QuoteFile) -> Iterator[Fault]:
             yield Fault("/group_price/amounts", "unpriced_variant", told)
 
 
-# Where a reason of BadPromotion is to be looked for; the others name the field themselves.
-_FIELDS = {"window": "ends_at", "free_orders": "rule"}
+# Where the reasons of BadPromotion are to be looked for, and what they say.
+_REASONS = {
+    "currency": ("currency", "the shop's is {currency}"),
+    "window": ("ends_at", "it ends before it starts"),
+    "match": ("match", "{fields} contradict one another"),
+    "rule": ("rule", "{detail}"),
+    "conditions": ("conditions", "{detail}"),
+}
 
 
 def _promotions(file: QuoteFile) -> Iterator[Fault]:
@@ -117,11 +123,10 @@ def _promotion(promotion: PricedPromotion, where: str, shop: PricedShop) -> Iter
     try:
         check_wish(wish_of(promotion), limits)
     except BadPromotion as refusal:
-        said = dict(refusal.params)
-        reason = said.pop("reason")
-        field = said.pop("field", _FIELDS.get(reason, reason))
-        more = "; ".join(f"{name} {value}" for name, value in said.items())
-        yield Fault(f"{where}/{field}", refusal.code, f"{reason}: {more}" if more else reason)
+        reason = refusal.params["reason"]
+        field, told = _REASONS[reason]
+        detail = f"{reason}: {told.format_map(refusal.params)}"
+        yield Fault(f"{where}/{field}", refusal.code, detail)
     tiers = promotion.rule.tiers if promotion.rule.kind == "add_on" else []
     if len(promotion.left.tier_units) > len(tiers):
         yield Fault(f"{where}/left/tier_units", "too_long", f"the rule has {len(tiers)} tiers")
