@@ -26,6 +26,7 @@ from app.promotions.pricing.amount_off import AmountOffLine, AmountOffUnit
 from app.promotions.pricing.basket import Basket, BasketLine, Buyer, ListPrice
 from app.promotions.pricing.bundle import Bundle, BundlePart
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
+from app.promotions.pricing.conditions import Conditions
 from app.promotions.pricing.match import Match
 from app.promotions.pricing.percent_off import PercentOff
 from app.promotions.pricing.promotion import Promotion
@@ -73,7 +74,7 @@ def _basket(lines: list[BasketLine]) -> Basket:
 
 def _fields(rng: random.Random, number: int, match: Match) -> Fields:
     fields: Fields = {"id": _id(10 + number), "version": 1, "match": match}
-    fields["new_buyers_only"] = rng.random() < 0.2
+    fields["conditions"] = Conditions(new_buyers_only=rng.random() < 0.2)
     return fields
 
 

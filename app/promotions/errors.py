@@ -11,7 +11,7 @@ class BadPromotion(Problem):
     Of itself: `name_missing`, `window` (ends before it starts), `ended` (its window is over),
     `match` (wants and forbids the same goods), `rule` and `conditions` (tiers that do not rise, a
     bundle of one unit, hours that never come; `detail` says which), `running` (`fields` that stay
-    as they are once it has started).
+    as they are once it has started), `broken` (what is stored cannot be priced any more).
     Of its shop: `currency`, `free_orders` (everything for nothing where no order may be free),
     `unknown_groups` (communities or audiences that are not the shop's).
     Of its goods: `unknown_goods` (nothing of the shop, by `ids`, or parts that nothing fits),

@@ -10,12 +10,13 @@ from app.catalog.schemas.shops import PartyKind
 from app.core.audit_log import AuditEntry
 from app.core.sql import table
 from app.identity.rules import ShopRole
-from app.promotions.models import PromotionKind
+from app.promotions.models import Promotion, PromotionKind
 from tests.conftest import rows_in
 from tests.factories import Caller, Stand
 
 NO_LIMITS: dict[str, Any] = {
     "ladder": [],
+    "per": "unit",
     "units_max": None,
     "line_off_max_amount": None,
     "order_off_max_amount": None,
@@ -297,3 +298,40 @@ def test_a_shop_may_name_every_kind_in_its_denials() -> None:
     price_settings = {"group_price", "solo_price", "member_price"}
     kinds = {kind.value for kind in PromotionKind}
     assert set(get_args(PartyKind)) == kinds | price_settings | {"coupon"}
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"rule": {"kind": "percent_off", "off_bp": 20_000}},
+        {"rule": {"kind": "bundle", "parts": [{}], "price_amount": 1}},
+        {"match": {"product_ids": ["no id"]}},
+        {"conditions": {"moon": "full"}},
+    ],
+    ids=["out of bounds", "half a part", "no id", "unknown condition"],
+)
+async def test_a_broken_stored_promotion_is_shown_as_such_and_can_be_ended(
+    stand: Stand, stored: dict[str, Any]
+) -> None:
+    shop = await stand.shop()
+    owner = await stand.as_owner(shop.id)
+    whole = {**BODY, "match": {}}
+    sound, broken = [(await owner.post(path(shop.id), whole)).json() for _ in range(2)]
+    for made in (sound, broken):
+        assert (await owner.post(path(shop.id, made["id"], "activate"))).status_code == 200
+    rows = table(Promotion)
+    breaking = sa.update(rows).where(rows.c.id == UUID(broken["id"])).values(**stored)
+    await stand.database.transact(lambda db: db.execute(breaking))
+
+    listed = (await owner.get(path(shop.id))).json()["items"]
+    by_id = {row["id"]: row["rule"] for row in listed}
+    assert by_id[broken["id"]]["is_broken"] is True
+    name, value = next(iter(stored.items()))
+    assert by_id[broken["id"]]["stored"][name] == value
+    shown = (await owner.get(path(shop.id, broken["id"]))).json()
+    assert [row["code"] for row in shown["warnings"]] == ["broken"]
+    beside = (await owner.get(path(shop.id, sound["id"]))).json()
+    assert "broken" not in {row["code"] for row in beside["warnings"]}
+    refused = await owner.post(path(shop.id, broken["id"], "copy"))
+    assert refused.status_code == 409, refused.text
+    assert (await owner.post(path(shop.id, broken["id"], "end"))).json()["status"] == "ended"

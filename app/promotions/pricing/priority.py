@@ -16,8 +16,7 @@ from app.promotions.pricing.offers import Facts, Offer, Offers, UnitOffer, offer
 from app.promotions.pricing.plan import Plan, Use, rests_of
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.search import STEPS_MAX, Question, best_plan
-from app.promotions.pricing.table import Table
-from app.promotions.pricing.taken import Steps
+from app.promotions.pricing.table import Searches, Table
 from app.promotions.pricing.units import UnitType
 
 
@@ -62,7 +61,7 @@ def _uses(question: Question, offer: Offer, uses: Sequence[Use], facts: Facts) -
         whole = question.types
         touched = [unit for unit in touched if unit.quantity == whole[unit.index].quantity]
     again = offer_of(offer.promotion, touched, replace(facts, types=left))
-    return list(Table(left, Offers.of([again]), question.frame, Steps(STEPS_MAX)).best().uses)
+    return list(Table(left, Offers.of([again]), question.frame, Searches(STEPS_MAX)).best().uses)
 
 
 def _left(types: Sequence[UnitType], uses: Sequence[Use]) -> list[UnitType]:

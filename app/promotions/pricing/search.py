@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from app.promotions.pricing.conflicts import DENIALS, Denial
 from app.promotions.pricing.offers import Offers, UnitOffer
 from app.promotions.pricing.plan import Plan
-from app.promotions.pricing.table import Frame, Table, reserves_of
-from app.promotions.pricing.taken import Steps
+from app.promotions.pricing.table import Frame, Searches, Table, reserves_of
 from app.promotions.pricing.units import UnitType
 from app.promotions.pricing.worlds import worlds
 
 STEPS_MAX = 4_000
 # The runner-up most likely does without one of the promotions that matter least.
-RUNNERS_UP_LOOKED_AT = 6
+RUNNERS_UP_LOOKED_AT = 3
 # So often a runner-up that turns out no worse takes the best one's place.
 ROUNDS_MAX = 3
 
@@ -29,14 +28,15 @@ class Question:
 
 def best_plan(question: Question, offers: Offers, *, steps_max: int = STEPS_MAX) -> Plan:
     """Choose among offers given oldest first; ties go to fewer promotions, then the older."""
-    best, is_simple = _best(question, offers, Steps(steps_max))
+    searches = Searches(steps_max)
+    best, is_simple = _best(question, offers, searches)
     if not best.used:
         return best
     if is_simple:
         without = _best_without_one(best, question.types, offers)
         return replace(best, runner_up_saving_amount=without)
     for _ in range(ROUNDS_MAX):
-        others = _without_one(best, question, offers, steps_max)
+        others = _without_one(best, question, offers, searches)
         # A search that was cut off may do better without a promotion than with it, and one that
         # was not may do as well with fewer or older ones.
         better = min([best, *others], key=Plan.preference)
@@ -48,7 +48,7 @@ def best_plan(question: Question, offers: Offers, *, steps_max: int = STEPS_MAX)
     return replace(best, runner_up_saving_amount=max(plan.saving_amount for plan in others))
 
 
-def _without_one(best: Plan, question: Question, offers: Offers, steps_max: int) -> list[Plan]:
+def _without_one(best: Plan, question: Question, offers: Offers, searches: Searches) -> list[Plan]:
     """The best found without one of the promotions used, for those that matter least."""
     # Where the best is not proven, the next best would tell little for its cost.
     count = RUNNERS_UP_LOOKED_AT if best.saving_amount == best.bound_saving_amount else 1
@@ -56,27 +56,27 @@ def _without_one(best: Plan, question: Question, offers: Offers, steps_max: int)
         _best(
             question,
             offers.only([p for p in offers.promotions if p.id != left_out.id]),
-            Steps(steps_max // RUNNERS_UP_LOOKED_AT),
+            searches.again(RUNNERS_UP_LOOKED_AT),
         )[0]
         for left_out in best.weakest(count)
     ]
 
 
-def _best(question: Question, offers: Offers, steps: Steps) -> tuple[Plan, bool]:
+def _best(question: Question, offers: Offers, searches: Searches) -> tuple[Plan, bool]:
     """The best of all worlds, and whether they are unit discounts, split by exclusives alone."""
     promotions = offers.promotions
     found, is_whole = worlds(promotions, question.denials)
     if len(found) == 1:
-        plans = [Table(question.types, offers, question.frame, steps).best()]
+        plans = [Table(question.types, offers, question.frame, searches).best()]
     else:
         plans = [
-            Table(question.types, offers.only(world), question.frame, steps).best()
+            Table(question.types, offers.only(world), question.frame, searches).best()
             for world in found
         ]
     best = min(plans, key=Plan.preference)
     bound = max(plan.bound_saving_amount for plan in plans)
     if not is_whole:
-        bound = max(bound, Table(question.types, offers, question.frame, steps).bound())
+        bound = max(bound, Table(question.types, offers, question.frame, searches).bound())
     alone = sum(1 for promotion in promotions if promotion.exclusive)
     together = 1 if alone < len(promotions) else 0
     is_simple = (

@@ -6,12 +6,12 @@ higher threshold of the order, each such threshold is a scenario of its own: the
 saved without losing it. Thresholds further on are tried for with and without each order discount.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 from app.promotions.pricing.bounds import Bounds
-from app.promotions.pricing.components import components
+from app.promotions.pricing.components import Component, components
 from app.promotions.pricing.cover import fewest
 from app.promotions.pricing.groups import Groups
 from app.promotions.pricing.item_search import ItemSearch
@@ -21,7 +21,7 @@ from app.promotions.pricing.outcomes import Outcome, OutcomeSearch, options_of
 from app.promotions.pricing.plan import Plan, Use, rests_of
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.sums import Limit, LimitedSums
-from app.promotions.pricing.taken import Steps, Taken, savings_by_type
+from app.promotions.pricing.taken import Found, Steps, Taken, savings_by_type
 from app.promotions.pricing.units import UnitType
 
 SCENARIOS_MAX = 24
@@ -41,13 +41,44 @@ class Frame:
     cap_amount: int | None = None
 
 
+class Searches:
+    """What searches of components have found, for worlds that share them, and their steps."""
+
+    def __init__(self, steps_max: int) -> None:
+        """Begin with so many steps."""
+        self.steps, self._steps_max = Steps(steps_max), steps_max
+        self._known: dict[Hashable, Found] = {}
+
+    def again(self, parts: int) -> "Searches":
+        """What is known so far, with one of so many parts of the steps there were at first."""
+        fresh = Searches(self._steps_max)
+        fresh.steps, fresh._known = Steps(self._steps_max // parts), self._known
+        return fresh
+
+    def found(
+        self, component: Component, types: Sequence[UnitType], reserves: Sequence[int]
+    ) -> Found:
+        """The best of a component; the same goods under the same offers are searched once."""
+        indexes = component.type_indexes
+        key = (
+            indexes,
+            tuple([offer.promotion.id.int for offer in component.sets]),
+            tuple([offer.promotion.id.int for offer in component.frees]),
+            tuple([reserves[index] for index in indexes]),
+        )
+        if key not in self._known:
+            self._known[key] = ItemSearch(component, types, reserves, self.steps).run()
+        return self._known[key]
+
+
 class Table:
     """Offers that may all meet, laid over the types."""
 
     def __init__(
-        self, types: Sequence[UnitType], offers: Offers, frame: Frame, steps: Steps
+        self, types: Sequence[UnitType], offers: Offers, frame: Frame, searches: Searches
     ) -> None:
         """Search each component of the item layer by itself."""
+        steps = searches.steps
         self.types, self.offers, self.steps = types, offers, steps
         self.later = LaterOffers(
             offers.orders,
@@ -59,7 +90,7 @@ class Table:
         )
         self.reserves, self.ties = reserves_of(len(types), offers.units)
         self.components = components(types, offers.sets, offers.frees)
-        self.found = [ItemSearch(one, types, self.reserves, steps).run() for one in self.components]
+        self.found = [searches.found(one, types, self.reserves) for one in self.components]
         self.options = options_of(len(types), [offer.savings for offer in offers.units])
         found = list(zip(self.components, self.found, strict=True))
         self.groups = Groups(found, types, self.reserves, self.options)

@@ -24,7 +24,7 @@ from app.promotions.errors import (
     TooManyPromotions,
     WrongPromotionStatus,
 )
-from app.promotions.rules import PromotionState, PromotionWish, state_of
+from app.promotions.rules import PromotionState, PromotionWish, fault_of, state_of
 from app.promotions.rules.wishes import plain
 from app.promotions.schemas import (
     ActivatePromotion,
@@ -192,7 +192,11 @@ def _said(wish: AddPromotion | EditPromotion) -> dict[str, Any]:
 
 
 def _seen(row: sa.RowMapping, now: datetime) -> dict[str, Any]:
-    return {**row, "status": state_of(row["status"], row["starts_at"], row["ends_at"], now)}
+    seen = {**row, "status": state_of(row["status"], row["starts_at"], row["ends_at"], now)}
+    documents = {name: row[name] for name in ("rule", "match", "conditions")}
+    if fault_of(**documents) is not None:
+        seen |= {"rule": {"is_broken": True, "stored": documents}, "match": {}, "conditions": {}}
+    return seen
 
 
 async def _shown(row: sa.RowMapping, response: Response, work: Work) -> PromotionShown:

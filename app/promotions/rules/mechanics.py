@@ -139,3 +139,16 @@ def _condition(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple | frozenset | set):
         return frozenset(map(UUID, map(str, value)) if name in _ID_CONDITIONS else value)
     return value
+
+
+def fault_of(
+    rule: Mapping[str, Any], match: Mapping[str, Any], conditions: Mapping[str, Any]
+) -> str | None:
+    """What the engine refuses of a promotion as it is stored, or None; quotes leave it out."""
+    try:
+        mechanic(rule, id=UUID(int=0), version=1)
+        match_of(match)
+        conditions_of(conditions)
+    except (ValueError, TypeError, KeyError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None

@@ -11,7 +11,7 @@ from app.core.money import percent_of
 from app.promotions.models import PromotionKind
 from app.promotions.rules.shelf import Document, Shelf, unit_amount
 
-CautionCode = Literal["below_cost", "no_saving", "overlap", "no_goods"]
+CautionCode = Literal["below_cost", "no_saving", "overlap", "no_goods", "broken"]
 # Enough to act on; a shop-wide mistake names everything.
 NAMED_MAX = 50
 

@@ -1,7 +1,7 @@
 """Shapes of promotions as operators send and see them."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -117,6 +117,15 @@ class ActivatePromotion(Wish):
     )
 
 
+class BrokenRule(Shown):
+    """What is stored of a promotion that the engine refuses: no quote has it, end it or copy it."""
+
+    model_config = example(is_broken=True, stored={"kind": "percent_off", "off_bp": 20_000})
+
+    is_broken: Literal[True] = True
+    stored: dict[str, Any]
+
+
 class PromotionListed(Shown):
     """A promotion as its operators see it; `status` is what its window makes of it now."""
 
@@ -128,7 +137,7 @@ class PromotionListed(Shown):
     status: PromotionState
     name_zh: str
     name_en: str
-    rule: Rule
+    rule: Rule | BrokenRule
     match: GoodsMatch
     starts_at: datetime | None
     ends_at: datetime | None

@@ -28,6 +28,7 @@ from tests.promotions.pricing.builders import (
     line,
     named,
     number_of,
+    numbers,
     off_line,
     off_order,
     off_unit,
@@ -308,8 +309,8 @@ def members(draw: st.DrawFn) -> list[Promotion]:
     for number in range(draw(st.integers(1, 7))):
         fields: dict[str, Any] = {
             "stacking_group": draw(st.sampled_from((None, "a", "b", "c"))),
-            "needs_coupon": draw(st.booleans()),
-            "exclusive": draw(st.sampled_from((False, False, False, True))),
+            "needs_coupon": draw(st.sampled_from((False, False, True))),
+            "exclusive": draw(st.integers(0, 15)) == 0,
         }
         is_gift = draw(st.booleans())
         make = gift(number, 0, 50, **fields) if is_gift else off_order(number, 1, **fields)
@@ -339,6 +340,29 @@ def test_worlds_are_the_largest_sets_that_no_denial_splits(
     assert len(set(as_sets)) == len(as_sets)
     assert set(as_sets) == largest_sets(promotions, denials)
     assert all(world == sorted(world, key=lambda one: one.id) for world in found)
+
+
+@pytest.mark.parametrize(
+    ("groups", "rows", "sets"),
+    [
+        # Two and two: neither one of a side alone, nor any side twice.
+        ("aabb", ("ab",), {(0, 1), (2, 3)}),
+        ("ababb", ("ab",), {(0, 2), (1, 3, 4)}),
+        # A ring of five: each may meet the two that are not beside it.
+        ("abcde", ("ab", "bc", "cd", "de", "ea"), {(0, 2), (0, 3), (1, 3), (1, 4), (2, 4)}),
+        # Two apart from the others, who are free.
+        ("abxx", ("ab",), {(0, 2, 3), (1, 2, 3)}),
+        ("xxx", ("ab",), {(0, 1, 2)}),
+        ("", ("ab",), {()}),
+    ],
+)
+def test_worlds_of_small_matrices(
+    groups: str, rows: tuple[str, ...], sets: set[tuple[int, ...]]
+) -> None:
+    promotions = [off_order(n, 1, stacking_group=name) for n, name in enumerate(groups)]
+    found, is_whole = worlds(promotions, [Denial(group(row[0]), group(row[1])) for row in rows])
+    told = [tuple(numbers(world)) for world in found]
+    assert (sorted(told), is_whole) == (sorted(sets), True)
 
 
 @pytest.mark.parametrize(("pairs", "is_whole"), [(5, True), (6, True), (7, False)])

@@ -50,5 +50,8 @@ def test_a_ladder_that_skips_a_tier_must_not_rise_either() -> None:
     )
     with pytest.raises(ValueError, match="must not pay more"):
         GroupPrice(uid(900), 1, {uid(1): 9_000, uid(2): 9_000}, tiers)
+    fine = (*tiers[:2], LadderTier(5, {uid(2): 8_500}))
+    setting = GroupPrice(uid(900), 1, {uid(1): 9_000, uid(2): 9_000}, fine)
+    assert [setting.amount_at(uid(1), size) for size in (3, 4, 5)] == [8_500, 8_000, 8_000]
     with pytest.raises(ValueError, match="other goods"):
         GroupPrice(uid(900), 1, {uid(1): 9_000}, (LadderTier(3, {uid(2): 1}),))

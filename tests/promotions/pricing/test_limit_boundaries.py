@@ -249,6 +249,16 @@ CAPS = [
         {1_999: 1_999, 2_000: 2_000, 2_001: 2_000},
     ),
     Edge(
+        "the shop's cap is rounded down to what is allowed in full",
+        lambda amount: quote(
+            basket(line(1, 1, amount)),
+            [percent(10, 2_000)],
+            now=NOW,
+            terms=Terms(discount_cap_bp=1),
+        ),
+        {9_999: 0, 10_000: 1, 19_999: 1, 20_000: 2},
+    ),
+    Edge(
         "points, so many as there are",
         lambda points: costing(1_000, points=Points(points)),
         {0: 0, 1: 1, 999: 999, 1_000: 1_000, 1_001: 1_000},
@@ -277,6 +287,11 @@ CAPS = [
         "an add-on's units, by its tier",
         lambda n: adding(add_on(10, tier(0, 100, 40, units_max=2)), mugs=n),
         {1: 400, 2: 800, 3: 800},
+    ),
+    Edge(
+        "an add-on's units, by a tier of two goods: the dearer savings first",
+        lambda most: adding(add_on(10, tier(0, 100, 40, 41, units_max=most)), mugs=2, plates=2),
+        {1: 700, 2: 1_400, 3: 1_800, 4: 2_200, 5: 2_200},
     ),
     Edge(
         "an add-on's units, by the order: the dearer savings first",
@@ -339,8 +354,8 @@ LIMITS = [
     ),
     Edge(
         "quota left of an add-on's tier",
-        lambda left: adding(MUGS, mugs=3, left=Left(tier_units=(left,))),
-        {0: 0, 1: 400, 2: 800, 3: 1_200, 4: 1_200},
+        lambda left: adding(MUGS, mugs=4, left=Left(tier_units=(left,))),
+        {-1: 0, 0: 0, 1: 400, 2: 800, 3: 1_200, 4: 1_200},
     ),
     Edge(
         "quota left of an add-on's second tier",

@@ -3,12 +3,11 @@
 import pytest
 
 from app.promotions.pricing.answer import GiftLine
-from app.promotions.pricing.basket import (
-    SoloPrice,
-)
+from app.promotions.pricing.basket import AddOnChoice, SoloPrice
 from app.promotions.pricing.engine import quote
 from app.promotions.pricing.group_price import GroupPrice, LadderTier
 from app.promotions.pricing.match import Match
+from app.promotions.pricing.promotion import Promotion
 from tests.promotions.pricing.builders import (
     NOW,
     add_on,
@@ -270,6 +269,21 @@ def test_a_bundle_may_mix_the_shops_own_goods_with_a_partners() -> None:
     assert answer.total_amount == 9_990
 
 
+@pytest.mark.parametrize(
+    "cut_by_floors",
+    [bundle(10, 1_500, (only(1), 1), (only(2), 1)), off_line(10, 500, match=only(1))],
+    ids=lambda rule: rule.kind,
+)
+def test_what_floors_cut_is_weighed_by_what_it_really_saves(cut_by_floors: Promotion) -> None:
+    """It says 5.00 and may take 2.00 at most; the other bundle takes its 3.00 off what has room."""
+    narrow = [line(v, 1, 1_000, floor_amount=900) for v in (1, 2)]
+    other = bundle(11, 1_700, (only(1), 1), (only(3), 1))
+    goods = basket(*narrow, line(3, 1, 1_000))
+    answer = quote(goods, [cut_by_floors, other], now=NOW)
+    assert taken_off(answer) == {11: 300}
+    assert answer.optimality == "proven"
+
+
 def test_a_bundle_at_or_above_the_sum_of_its_parts_is_not_applied() -> None:
     goods = basket(line(1, 1, 3_000), line(2, 1, 2_000))
     for price_amount, paid in ((4_999, 4_999), (5_000, 5_000), (5_001, 5_000)):
@@ -319,3 +333,12 @@ def test_a_line_that_is_not_selected_is_not_in_the_basket_and_takes_no_share() -
     assert pays(selected) == [(9_000,), (4_500,)]
     everything = basket(line(1, 1, 10_000), line(2, 1, 5_000), line(3, 1, 5_000))
     assert pays(quote(everything, promotions, now=NOW)) == [(7_500,), (3_750,), (3_750,)]
+
+
+def test_one_of_two_lines_chosen_alike_has_the_token_price() -> None:
+    again = AddOnChoice("again", uid(10), uid(40), 2)
+    rule = add_on(10, tier(0, 100, 40, units_max=2))
+    goods = basket(line(1, 1, 10_000), add_ons=(chosen(10, 40), again), offered=offered(CUP))
+    answer = quote(goods, [rule], now=NOW)
+    assert pays(answer) == [(10_000,), (100,), (100, 8_900)]
+    assert taken_off(answer) == {10: 2 * 8_800}
