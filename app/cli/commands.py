@@ -13,8 +13,9 @@ from app.cli import demo as demo_commands
 from app.cli.doctor import Verdict, examine
 from app.cli.migrations import upgrade
 from app.cli.operators import NewOperator, make_operator
+from app.cli.promotions import promotions
 from app.cli.serving import listen, run_server, uvicorn_options
-from app.cli.shared import MISUSED, fail, fail_away, run_on_database, say, settings_here
+from app.cli.shared import EPILOG, MISUSED, fail, fail_away, run_on_database, say, settings_here
 from app.cli.texts import text
 from app.core.errors import AlreadyExists
 from app.core.http.schema import Email
@@ -24,10 +25,6 @@ from app.settings import Settings
 
 PASSWORD_VARIABLE = "QUANPU_OPERATOR_PASSWORD"  # noqa: S105 - the name of a variable
 PASSWORD_CHARS = range(10, 129)
-EPILOG = (
-    "Exit codes 退出码: 0 done 成功 · 1 refused or failed 失败 · "
-    "2 wrong use or settings 用法或配置错误"
-)
 
 cli = typer.Typer(
     name="quanpu",
@@ -39,6 +36,7 @@ cli = typer.Typer(
 )
 operator = typer.Typer(help="Operators' accounts 操作员账号", no_args_is_help=True, epilog=EPILOG)
 cli.add_typer(operator, name="operator")
+cli.add_typer(promotions, name="promotions")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout 输出 JSON")]
 Host = Annotated[str, typer.Option(help="Address to listen on 监听地址")]

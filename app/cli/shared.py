@@ -18,6 +18,10 @@ from app.wiring import WIRING
 
 REFUSED = 1
 MISUSED = 2
+EPILOG = (
+    "Exit codes 退出码: 0 done 成功 · 1 refused or failed 失败 · "
+    "2 wrong use or settings 用法或配置错误"
+)
 
 T = TypeVar("T")
 

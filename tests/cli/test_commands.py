@@ -133,7 +133,7 @@ def test_the_committed_openapi_document_is_current(quanpu: Quanpu) -> None:
 
 
 def test_every_command_speaks_json_and_tells_its_exit_codes(quanpu: Quanpu) -> None:
-    for words in (*COMMANDS[:-1], ("operator", "create"), ("openapi",)):
+    for words in (*COMMANDS[:-1], ("operator", "create"), ("openapi",), ("promotions", "quote")):
         told = quanpu(*words, "--help", TERM="dumb", COLUMNS="200").stdout
         assert "--json" in told, words
         assert "Exit codes" in told, words

@@ -54,7 +54,8 @@ def parse(body: bytes) -> Any:
     except _RefusedError as refused:
         raise refused.problem from refused
     except json.JSONDecodeError as error:
-        fault = _fault("json_invalid", "JSON decode error", f"/{error.pos}")
+        detail = f"JSON decode error at line {error.lineno}, column {error.colno}"
+        fault = _fault("json_invalid", detail, f"/{error.pos}")
         raise BadRequest(errors=(fault,)) from error
     except RecursionError as error:
         fault = _fault("too_deep", "The JSON is nested too deeply")

@@ -92,16 +92,21 @@ _ECHOING = {
 }
 
 
-def from_validation(error: RequestValidationError) -> Problem:
-    """One shape for all that does not fit; inputs are not echoed, they may be secrets."""
-    faults = tuple(
+def faults_of(found: Sequence[Mapping[str, Any]]) -> tuple[dict[str, str], ...]:
+    """What a schema found, in our shape; inputs are not echoed, they may be secrets."""
+    return tuple(
         {
             "pointer": _printable(_pointer(fault["loc"])),
             "code": str(fault["type"]),
             "detail": _printable(_ECHOING.get(fault["type"]) or str(fault["msg"])),
         }
-        for fault in error.errors()[:ERRORS_SHOWN_MAX]
+        for fault in found[:ERRORS_SHOWN_MAX]
     )
+
+
+def from_validation(error: RequestValidationError) -> Problem:
+    """One shape for all that does not fit."""
+    faults = faults_of(error.errors())
     if any(fault["code"] == "json_invalid" for fault in faults):
         return errors.BadRequest(errors=faults)
     return errors.Invalid(errors=faults)

@@ -1,7 +1,13 @@
 """Pure decisions about configured promotions: states, contradictions, goods, and mechanics."""
 
 from app.promotions.rules.edits import check_edit
-from app.promotions.rules.mechanics import conditions_of, fault_of, match_of, mechanic
+from app.promotions.rules.mechanics import (
+    conditions_of,
+    fault_of,
+    match_of,
+    mechanic,
+    promotion_of,
+)
 from app.promotions.rules.states import (
     PROMOTION_MOVES,
     Move,
@@ -26,6 +32,7 @@ __all__ = [
     "fault_of",
     "match_of",
     "mechanic",
+    "promotion_of",
     "state_of",
     "status_after",
 ]

@@ -98,6 +98,28 @@ def match_of(stored: Mapping[str, Sequence[str]]) -> Match:
     return Match(**sets)
 
 
+_AS_STORED = (
+    "starts_at",
+    "ends_at",
+    "needs_coupon",
+    "exclusive",
+    "stacking_group",
+    "priority",
+)
+
+
+def promotion_of(stored: Mapping[str, Any], *, id: UUID, version: int) -> Promotion:  # noqa: A002
+    """What the engine prices with, of a promotion as it is stored; ValueError if it refuses it."""
+    return mechanic(
+        stored["rule"],
+        id=id,
+        version=version,
+        match=match_of(stored["match"]),
+        conditions=conditions_of(stored["conditions"]),
+        **{name: stored[name] for name in _AS_STORED},
+    )
+
+
 _ID_CONDITIONS = frozenset({"community_ids", "audience_ids"})
 
 

@@ -18,7 +18,7 @@ from app.promotions.pricing.conflicts import Denial, Party
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.terms import Terms
 from app.promotions.repository import promotions as repository
-from app.promotions.rules import LIVE_MAX, conditions_of, match_of, mechanic
+from app.promotions.rules import LIVE_MAX, promotion_of
 from app.promotions.rules.baskets import added_variant_ids
 from app.promotions.service.limits import Limits
 
@@ -106,16 +106,6 @@ def _made(row: repository.Live) -> Promotion | None:
 # Every quote needs all of a shop; the same row always makes the same mechanic.
 @lru_cache(maxsize=20 * LIVE_MAX)
 def _mechanic(row: repository.Live) -> Promotion:
-    return mechanic(
-        json.loads(row.rule),
-        id=row.id,
-        version=row.version,
-        match=match_of(json.loads(row.match)),
-        starts_at=row.starts_at,
-        ends_at=row.ends_at,
-        conditions=conditions_of(json.loads(row.conditions)),
-        needs_coupon=row.needs_coupon,
-        exclusive=row.exclusive,
-        stacking_group=row.stacking_group,
-        priority=row.priority,
-    )
+    documents = {name: json.loads(getattr(row, name)) for name in ("rule", "match", "conditions")}
+    stored = {**row._asdict(), **documents}
+    return promotion_of(stored, id=row.id, version=row.version)
