@@ -277,12 +277,14 @@ CHECKS = (
         LEFT JOIN variants v ON v.id = l.variant_id
         LEFT JOIN campaign_prices c ON c.campaign_id = o.campaign_id
             AND c.variant_id = l.variant_id
-        -- Every promotion of the lanes takes a fifth off, is limited or needs a coupon.
-        LEFT JOIN (SELECT DISTINCT order_id FROM promotion_uses) p ON p.order_id = o.id
+        -- Every promotion of the lanes takes a fifth off, is limited or needs a coupon; but what
+        -- has a quota of units is an add-on for one yuan.
+        LEFT JOIN (SELECT DISTINCT order_id FROM promotion_uses WHERE slot NOT LIKE 'tier:%') p
+            ON p.order_id = o.id
         GROUP BY o.id, o.goods_amount, o.shipping_amount, o.total_amount, s.shipping_flat_amount
-        HAVING o.goods_amount <> COALESCE(SUM(
-                l.quantity * COALESCE(c.group_amount, v.solo_amount, v.list_amount)
-                * CASE WHEN p.order_id IS NULL THEN 10 ELSE 8 END / 10), -1)
+        HAVING o.goods_amount <> COALESCE(SUM(l.quantity * CASE WHEN l.origin = 'add_on' THEN 100
+                ELSE COALESCE(c.group_amount, v.solo_amount, v.list_amount)
+                    * CASE WHEN p.order_id IS NULL THEN 10 ELSE 8 END / 10 END), -1)
             OR SUM(l.payable_amount) <> o.goods_amount
             OR o.shipping_amount <> s.shipping_flat_amount
             OR o.total_amount <> o.goods_amount + s.shipping_flat_amount

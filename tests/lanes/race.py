@@ -26,6 +26,7 @@ SCENARIOS = (
     race_promotions.last_coupon,
     race_promotions.one_code,
     race_promotions.last_uses,
+    race_promotions.last_add_ons,
 )
 SHORT_HOLDS = {"ORDER_TTL_SECONDS": "2", "GROUP_ORDER_TTL_SECONDS": "2"}
 ALL_TIME_SECONDS = 2 * 3_600

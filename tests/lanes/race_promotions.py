@@ -7,15 +7,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.promotions.models import CouponKind
+from app.promotions.models import CouponKind, PromotionKind
 from tests.lanes.history import Answer
 from tests.lanes.race_money import Aim, insisting, later
 from tests.lanes.race_seats import TRIES_AT_ONCE, Race, tally
-from tests.lanes.world import Buyer, Stall, at_once, limited
+from tests.lanes.world import LIST_AMOUNT, SOLO_AMOUNT, Buyer, Stall, at_once, limited
 from tests.promotions.giving import batch, coupon_rows, held, promoted, taken
 from tests.promotions.giving import limited as limit
 
 TWENTY_BP = 2_000
+TOKEN_AMOUNT = 100
 USES = 10
 RIVALS = 50
 TOLD_TOO_LATE = {"409 promotion_used_up", "409 quote_changed", "409 coupon_taken"}
@@ -117,6 +118,49 @@ def _cancelling(buyer: Buyer, order: dict[str, Any]) -> Any:
     return insisting(lambda: buyer.cancel(order, key))
 
 
+async def last_add_ons(race: Race) -> None:
+    """50 buyers choose from an add-on with ten units in all: ten have one, and no more."""
+    stall = await race.world.fair.stall(units=10_000)
+    fair = race.world.fair
+    cup = await fair.goods(stall.shop_id, units=10_000, list_amount=LIST_AMOUNT)
+    tier = {
+        "threshold_amount": 1,
+        "price_amount": TOKEN_AMOUNT,
+        "variant_ids": [str(cup.id)],
+        "units_max": 1,
+    }
+    for number in range(max(2, race.size.rounds // 4)):
+        rule = {"kind": "add_on", "tiers": [{**tier, "quota_units": USES}]}
+        match = {"variant_ids": [str(stall.variant_id)]}
+        kind = PromotionKind.ADD_ON
+        promotion_id = await promoted(fair, stall.shop_id, kind=kind, rule=rule, match=match)
+        await limit(fair, promotion_id, USES)
+        choice = {"promotion_id": str(promotion_id), "variant_id": str(cup.id), "quantity": 1}
+        basket = {**stall.basket(), "add_ons": [choice]}
+        rivals = race.some(RIVALS)
+        wishes = await limited(16, (b.quoted(basket) for b in rivals))
+        pairs = list(zip(rivals, wishes, strict=True))
+        answers = await at_once([_placing(b, w) for b, w in pairs])
+        what = f"last add-ons, round {number}"
+        told = _one_of_them(race, answers, USES, what)
+        found = await taken(fair.database, promotion_id)
+        race.report.same(f"taken, {what}", found, {"tier:0": USES})
+        prices = {a.body["goods_amount"] for a in answers if a.status == 201}
+        race.report.same(f"paid, {what}", prices, {SOLO_AMOUNT + TOKEN_AMOUNT})
+        ends = await at_once(
+            [
+                _cancelling(buyer, answer.body)
+                for (buyer, _), answer in zip(pairs, answers, strict=True)
+                if answer.status == 201
+                for _ in range(2)
+            ]
+        )
+        race.report.same(f"given up, {what}", tally(ends).get("200"), USES)
+        found = await taken(fair.database, promotion_id)
+        race.report.same(f"back, {what}", found, {"tier:0": 0})
+        race.report.line("13 last add-ons", f"{RIVALS} on {USES}: {told}; then all given up")
+
+
 async def given_back_at_the_last_moment(race: Race) -> None:
     """Orders given up at the moment they expire: what they took comes back once."""
     stall = await race.world.fair.stall(units=10_000)
@@ -146,4 +190,4 @@ async def given_back_at_the_last_moment(race: Race) -> None:
     race.report.same("back at the last moment", found, {"uses": 0, "budget": 0})
     states = {row["state"] for row in await coupon_rows(database, batch_id)}
     race.report.same("coupons at the last moment", states, {"open"})
-    race.report.line("13 given back", f"{uses} orders with a code each: {dict(outcomes)}")
+    race.report.line("14 given back", f"{uses} orders with a code each: {dict(outcomes)}")
