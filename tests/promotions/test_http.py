@@ -325,7 +325,7 @@ async def test_a_broken_stored_promotion_is_shown_as_such_and_can_be_ended(
 
     listed = (await owner.get(path(shop.id))).json()["items"]
     by_id = {row["id"]: row["rule"] for row in listed}
-    assert by_id[broken["id"]]["is_broken"] is True
+    assert by_id[broken["id"]]["kind"] == "broken"
     name, value = next(iter(stored.items()))
     assert by_id[broken["id"]]["stored"][name] == value
     shown = (await owner.get(path(shop.id, broken["id"]))).json()

@@ -195,7 +195,7 @@ def _seen(row: sa.RowMapping, now: datetime) -> dict[str, Any]:
     seen = {**row, "status": state_of(row["status"], row["starts_at"], row["ends_at"], now)}
     documents = {name: row[name] for name in ("rule", "match", "conditions")}
     if fault_of(**documents) is not None:
-        seen |= {"rule": {"is_broken": True, "stored": documents}, "match": {}, "conditions": {}}
+        seen |= {"rule": {"kind": "broken", "stored": documents}, "match": {}, "conditions": {}}
     return seen
 
 

@@ -12,6 +12,7 @@ from app.core.http.schema import (
     Flag,
     PositiveAmount,
     Quantity,
+    Shown,
     Tag,
     Wish,
 )
@@ -241,7 +242,16 @@ class ShippingOffRule(Wish):
     off_amount: PositiveAmount
 
 
-Rule = Annotated[
+class BrokenRule(Shown):
+    """What is stored of a promotion that the engine refuses; no quote has it. End it."""
+
+    model_config = example(kind="broken", stored={"rule": {"kind": "percent_off", "off_bp": 0}})
+
+    kind: Literal["broken"]
+    stored: dict[str, Any]
+
+
+_Rules = (
     PercentOffRule
     | AmountOffRule
     | BuyNGetMRule
@@ -250,6 +260,7 @@ Rule = Annotated[
     | AddOnRule
     | GiftRule
     | FreeShippingRule
-    | ShippingOffRule,
-    Field(discriminator="kind"),
-]
+    | ShippingOffRule
+)
+Rule = Annotated[_Rules, Field(discriminator="kind")]
+ShownRule = Annotated[_Rules | BrokenRule, Field(discriminator="kind")]

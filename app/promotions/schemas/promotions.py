@@ -1,7 +1,7 @@
 """Shapes of promotions as operators send and see them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
@@ -12,7 +12,7 @@ from app.promotions.pricing.promotion import PRIORITY_MAX
 from app.promotions.rules import PromotionState
 from app.promotions.rules.warnings import CautionCode
 from app.promotions.schemas.conditions import PromotionConditions, PromotionLimits
-from app.promotions.schemas.mechanics import GoodsMatch, PercentOffRule, Rule, example
+from app.promotions.schemas.mechanics import GoodsMatch, PercentOffRule, Rule, ShownRule, example
 
 Priority = Annotated[int, Field(strict=True, ge=0, le=PRIORITY_MAX)]
 
@@ -117,15 +117,6 @@ class ActivatePromotion(Wish):
     )
 
 
-class BrokenRule(Shown):
-    """What is stored of a promotion that the engine refuses: no quote has it, end it or copy it."""
-
-    model_config = example(is_broken=True, stored={"kind": "percent_off", "off_bp": 20_000})
-
-    is_broken: Literal[True] = True
-    stored: dict[str, Any]
-
-
 class PromotionListed(Shown):
     """A promotion as its operators see it; `status` is what its window makes of it now."""
 
@@ -137,7 +128,7 @@ class PromotionListed(Shown):
     status: PromotionState
     name_zh: str
     name_en: str
-    rule: Rule | BrokenRule
+    rule: ShownRule
     match: GoodsMatch
     starts_at: datetime | None
     ends_at: datetime | None
