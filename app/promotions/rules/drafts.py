@@ -25,7 +25,7 @@ class Draft:
 
     id: UUID
     version: int
-    said: Mapping[str, Any]
+    said: Mapping[Any, Any]
     promotion: Promotion = field(init=False)
 
     def __post_init__(self) -> None:

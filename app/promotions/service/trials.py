@@ -66,7 +66,7 @@ async def rehearsal(
     own = Limits.of(draft.said["limits"], draft.said["rule"])
     with_it = replace(
         found,
-        promotions=(*others, draft.promotion),
+        promotions=tuple(sorted((*others, draft.promotion), key=lambda one: one.id.int)),
         names={**found.names, draft.id: draft.names},
         limits=limits if own.are_none else {**limits, draft.id: own},
     )
