@@ -273,6 +273,10 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("GET", ORDER): _of_shop("orders.read"),
     ("POST", ORDER + "/ship"): _of_shop("orders.write"),
     ("POST", ORDER + "/refunds"): _of_shop("refunds.write"),
+    # Both the promotion and the orders are told about, and margins, too.
+    ("POST", SHOP + "/promotion-replays"): _of_shop(
+        "promotions.read", "orders.read", "catalog.read"
+    ),
     # The audit of one shop; that of all shops is the platform's, see test_policy.
     ("GET", "/v1/audit/invariants"): _of_shop("audit.read"),
     ("GET", "/v1/audit/pending"): _of_shop("audit.read"),

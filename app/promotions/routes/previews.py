@@ -16,14 +16,11 @@ from app.identity.rules import Right
 from app.promotions import service
 from app.promotions.errors import AddOnNotOffered, BadPromotion
 from app.promotions.pricing.answer import AddOnItem, GiftLine, NotApplied, QuoteLine
-from app.promotions.routes.promotions import said
-from app.promotions.rules import PromotionWish
 from app.promotions.rules.previews import TrialBasket
 from app.promotions.rules.trials import Conflict, Outcome
 from app.promotions.schemas.previews import (
     PromotionPreviewShown,
     PromotionPreviewWish,
-    PromotionTried,
     TrialAddOnItem,
     TrialAdjustment,
     TrialApplied,
@@ -44,12 +41,12 @@ router = APIRouter(
 )
 
 # Margins tell what goods cost, which the catalogue shows only to those who may read it.
-SEES_MARGINS = [*needs(Right.PROMOTIONS_READ), *needs(Right.CATALOG_READ)]
+_SEES_MARGINS = [*needs(Right.PROMOTIONS_READ), *needs(Right.CATALOG_READ)]
 
 
 @router.post(
     "/previews",
-    dependencies=SEES_MARGINS,
+    dependencies=_SEES_MARGINS,
     responses=refusals(VariantNotFound, BadPromotion, AddOnNotOffered),
 )
 async def preview_promotion(
@@ -57,7 +54,7 @@ async def preview_promotion(
 ) -> PromotionPreviewShown:
     """Price baskets with a promotion among the live ones and without it; nothing is written."""
     wanted = PreviewWish(
-        promotion=tried(wish),
+        promotion=wish.wanted(),
         baskets=wish.trial_baskets(),
         buyer=wish.buyer.buyer() if wish.buyer else None,
         at=wish.at,
@@ -65,14 +62,6 @@ async def preview_promotion(
     )
     found = await service.preview(db, shop_id, wanted, now=now)
     return _Telling(found).preview()
-
-
-def tried(wish: PromotionTried) -> PromotionWish | UUID:
-    """The promotion that a body is about, as the service takes it."""
-    if wish.promotion is not None:
-        return PromotionWish(**said(wish.promotion))
-    assert wish.promotion_id is not None
-    return wish.promotion_id
 
 
 @dataclass(frozen=True, slots=True)

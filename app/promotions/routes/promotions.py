@@ -25,7 +25,6 @@ from app.promotions.errors import (
     WrongPromotionStatus,
 )
 from app.promotions.rules import PromotionState, PromotionWish, state_of
-from app.promotions.rules.wishes import plain
 from app.promotions.schemas import (
     ActivatePromotion,
     AddPromotion,
@@ -33,6 +32,7 @@ from app.promotions.schemas import (
     PromotionListed,
     PromotionShown,
     PromotionsStopped,
+    said,
 )
 
 router = APIRouter(
@@ -179,16 +179,6 @@ async def copy_promotion(
     """Draft a new promotion that says what this one says."""
     made = await service.copy(work.db, shop_id, promotion_id, now=work.now)
     return await _shown(made, response, work)
-
-
-_DOCUMENTS = ("rule", "match", "conditions", "limits")
-
-
-def said(wish: AddPromotion | EditPromotion) -> dict[str, Any]:
-    """What was sent; a document that is sent is sent whole, with what is left to its defaults."""
-    sent = wish.model_dump(exclude_unset=isinstance(wish, EditPromotion))
-    whole = {name: getattr(wish, name).model_dump() for name in _DOCUMENTS if name in sent}
-    return {**sent, **plain(whole)}
 
 
 def _seen(row: sa.RowMapping, now: datetime) -> dict[str, Any]:

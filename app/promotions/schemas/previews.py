@@ -13,12 +13,13 @@ from app.core.http.schema import EachOnce, Flag, Moment, Quantity, Shown, Tag, W
 from app.core.money import LINES_MAX, QUANTITY_MAX
 from app.promotions.pricing.basket import ADD_ONS_MAX, Buyer
 from app.promotions.pricing.conditions import NTH_ORDER_MAX
+from app.promotions.rules import PromotionWish
 from app.promotions.rules.baskets import AddOnWish
 from app.promotions.rules.drafts import DRAFT_ID, SOME_COMMUNITY
 from app.promotions.rules.previews import BASKETS_MAX, TrialBasket
 from app.promotions.schemas.conditions import Groups
 from app.promotions.schemas.mechanics import NO_IDS, NO_TAGS, Tags, example
-from app.promotions.schemas.promotions import AddPromotion
+from app.promotions.schemas.promotions import AddPromotion, said
 
 ROLES_MAX = 20
 
@@ -111,6 +112,13 @@ class PromotionTried(Wish):
         if (self.promotion is None) == (self.promotion_id is None):
             raise ValueError("either promotion or promotion_id")
         return self
+
+    def wanted(self) -> PromotionWish | UUID:
+        """As the service takes it."""
+        if self.promotion is not None:
+            return PromotionWish(**said(self.promotion))
+        assert self.promotion_id is not None
+        return self.promotion_id
 
 
 class PromotionPreviewWish(PromotionTried):
