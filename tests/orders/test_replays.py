@@ -65,7 +65,7 @@ async def test_past_orders_are_priced_again_and_added_up(market: Market) -> None
     large = await bought(market, buyer, quantity=2)
     await market.place(buyer, quantity=3)
     shown = await replay(market, FULL)
-    counted = ("orders_total", "group_orders", "is_whole", "orders_looked_at", "proven_orders")
+    counted = ("orders_total", "group_orders", "is_whole", "orders_replayed", "proven_orders")
     assert [shown[name] for name in counted] == [2, 0, True, 2, 2]
     assert (shown["hits"], shown["cost_amount"], shown["costed_orders"]) == (1, 3_000, 2)
     assert (shown["cost_median_amount"], shown["cost_p90_amount"]) == (3_000, 3_000)
@@ -264,7 +264,7 @@ async def test_statements_do_not_grow_with_orders(market: Market) -> None:
         await bought(market, buyers[number % 5])
     assert await count() == few
     assert few <= 12
-    assert (await replay(market, TENTH))["orders_looked_at"] == 50
+    assert (await replay(market, TENTH))["orders_replayed"] == 50
 
 
 async def test_the_newest_are_looked_at_and_the_rest_is_said(
@@ -274,7 +274,7 @@ async def test_the_newest_are_looked_at_and_the_rest_is_said(
     orders = [await bought(market, buyer) for _ in range(3)]
     monkeypatch.setattr(import_module("app.orders.service.replay"), "REPLAYED_MAX", 2)
     shown = await replay(market, TENTH)
-    assert (shown["orders_total"], shown["orders_looked_at"], shown["is_whole"]) == (3, 2, True)
+    assert (shown["orders_total"], shown["orders_replayed"], shown["is_whole"]) == (3, 2, True)
     newest = [order["id"] for order in orders[:0:-1]]
     assert [row["order_id"] for row in shown["dearest_orders"]] == newest
     monkeypatch.setattr(past, "LOOKED_BACK_MAX", 1)

@@ -104,7 +104,7 @@ class PromotionReplayShown(Shown):
         orders_total=3,
         group_orders=12,
         is_whole=True,
-        orders_looked_at=3,
+        orders_replayed=3,
         proven_orders=3,
         hits=1,
         unlocked_orders=0,
@@ -128,7 +128,7 @@ class PromotionReplayShown(Shown):
     is_whole: bool = Field(
         description="False: more were placed than are looked through, the newest 10,000."
     )
-    orders_looked_at: int = Field(description="The newest 500 at most; all that follows is theirs.")
+    orders_replayed: int = Field(description="The newest 500 at most; all that follows is theirs.")
     proven_orders: int = Field(description="Whose price with it is proven to be the least.")
     hits: int = Field(description="On which it applied.")
     unlocked_orders: int = Field(
@@ -158,7 +158,7 @@ class PromotionReplayShown(Shown):
             orders_total=found.orders_total,
             group_orders=found.group_orders,
             is_whole=found.is_whole,
-            orders_looked_at=len(rows),
+            orders_replayed=len(rows),
             proven_orders=sum(1 for one in with_it if one.quote.optimality == "proven"),
             hits=len(costs),
             unlocked_orders=sum(1 for row in rows if row.is_unlocked),
