@@ -50,10 +50,8 @@ async def _all(made: World, carts: Carts, report: Report, fault: str | None) -> 
         different += bool(found)
         report.expect(not found or different > SHOWN_MAX, f"cart {number}: {found[:2]} {cart}")
     report.same("carts with a difference", different, 0)
-    seconds = time.monotonic() - began_at
-    report.line(
-        "carts", f"{count} previewed, quoted and ordered, {different} differ, {seconds:.0f} s"
-    )
+    took = f"{time.monotonic() - began_at:.0f} s"
+    report.line("carts", f"{count} previewed, quoted, ordered: {different} differ, {took}")
     report.line("applied", ", ".join(f"{k} x{n}" for k, n in sorted(carts.seen.items())))
 
 

@@ -46,8 +46,8 @@ def _tier(amount: int, **gives: int) -> dict[str, int]:
 def _rules(goods: list[UUID]) -> list[dict[str, Any]]:
     """Live promotions; each overlaps with several others."""
     parts = [
-        {"match": _tagged("cosmetics"), "quantity": 1},
-        {"match": _tagged("tissues"), "quantity": 2},
+        {"match": _tagged("cosmetics", "cup"), "quantity": 1},
+        {"match": _tagged("tissues"), "quantity": 1},
     ]
     cup, sample = str(goods[CUP]), str(goods[SAMPLE])
     add_on = [
@@ -73,7 +73,7 @@ def _rules(goods: list[UUID]) -> list[dict[str, Any]]:
             "rule": {"kind": "buy_n_get_m", "buy": 1, "get": 1, "off_bp": 3_300, "times_max": 2},
             "match": _tagged("fruit"),
         },
-        {"rule": {"kind": "bundle", "parts": parts, "price_amount": 2_900}},
+        {"rule": {"kind": "bundle", "parts": parts, "price_amount": 2_300}},
         {"rule": {"kind": "spend_threshold", "tiers": full}, "match": _tagged("fruit", "cup")},
         {
             "rule": {
