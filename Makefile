@@ -8,7 +8,7 @@ DEV := $(VENV)/.dev
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker test check fmt migrate bench laws race kill fuzz
+.PHONY: help demo run worker test check fmt migrate bench laws race kill fuzz carts
 
 help:  ## print these words
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -60,6 +60,9 @@ laws: $(DEV)  ## the laws of prices over thousands of random baskets
 race: $(DEV)  ## many clients on the last of everything (SCALE=ci|full)
 	@$(BIN)/python -m pytest -n auto tests/lanes
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.race
+
+carts: $(DEV)  ## random carts: preview, quote and order are one price (SCALE=ci|full)
+	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.carts $(ARGS)
 
 kill: $(DEV)  ## SIGKILL of servers and workers under load (SCALE=ci|full)
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.kill

@@ -134,6 +134,11 @@ class Database:
                 await pause_before_retry(attempt)
 
 
+async def let_go(db: AsyncSession) -> None:
+    """Give the connection back while something long is worked out; a reader has nothing to undo."""
+    await db.rollback()
+
+
 async def commit(db: AsyncSession) -> None:
     """Write the events still held back, then make it all durable at once."""
     await flush_events(db)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
+from app.catalog.deps import needs, refusals
 from app.catalog.errors import OutOfStock, ShopPaused, VariantNotFound
 from app.community.errors import NotAMember
 from app.core.clock import Now
@@ -31,6 +32,8 @@ from app.orders.schemas import (
     PaymentAnswer,
     PaymentShown,
     PaymentWish,
+    PromotionReplayShown,
+    PromotionReplayWish,
     QuoteShown,
     QuoteWish,
     RefundRequest,
@@ -50,6 +53,7 @@ from app.payments import errors as payment_errors
 from app.payments.gateway import GatewayUnavailable
 from app.promotions.errors import (
     AddOnNotOffered,
+    BadPromotion,
     CouponTaken,
     CouponWithGroup,
     PromotionUsedUp,
@@ -78,6 +82,8 @@ operator_router = APIRouter(
     route_class=Transactional,
     prefix="/v1/operator/shops/{shop_id}/orders",
 )
+
+replays = APIRouter(tags=["operator_orders"], route_class=Reading)
 
 ReadsOrders = Annotated[Principal, Depends(may(Right.ORDERS_READ))]
 WritesOrders = Annotated[Principal, Depends(may(Right.ORDERS_WRITE))]
@@ -308,4 +314,28 @@ async def refund(
     return RefundShown.model_validate(dict(made))
 
 
-ROUTERS = (quotes, router, operator_router)
+# A replay tells about orders, about the promotion, and by its margins about what goods cost.
+_REPLAYS = [
+    *needs(Right.PROMOTIONS_READ),
+    *needs(Right.ORDERS_READ),
+    *needs(Right.CATALOG_READ),
+]
+
+
+@replays.post(
+    "/v1/operator/shops/{shop_id}/promotion-replays",
+    dependencies=_REPLAYS,
+    responses=refusals(BadPromotion),
+)
+async def replay_promotion(
+    shop_id: UUID, wish: PromotionReplayWish, db: ReadDb, now: Now
+) -> PromotionReplayShown:
+    """Price the last days' paid orders again with a promotion and without it; nothing is written.
+
+    Its own window and all limits are left out of account, its hours are not.
+    """
+    found = await service.replay(db, shop_id, wish.wanted(), days=wish.days, now=now)
+    return PromotionReplayShown.of(found)
+
+
+ROUTERS = (quotes, router, operator_router, replays)

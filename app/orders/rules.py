@@ -1,14 +1,17 @@
-"""Pure decisions about orders: states, what is payable, how a refund is spread."""
+"""Pure decisions about orders: states, what is payable, how a refund is spread, replays."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from app.catalog.rules import BasketGoods
 from app.core.money import split
 from app.orders.errors import NothingToRefund, RefundExceedsLine
 from app.orders.models import Fulfilment, OrderStatus
 from app.payments.errors import RefundExceedsPayment
+from app.promotions.rules.baskets import Asked
+from app.promotions.rules.trials import Pair, Stage, priced, priced_without
 
 # Keeps the references that a shop makes up apart from those of refunds that the rules demand.
 OF_THE_SHOP = "shop:"
@@ -103,3 +106,66 @@ def parts_for_amount(
         parts = [RefundPart(ln.line_id, 0, s) for ln, s in zip(lines, shares, strict=False)]
         parts.append(RefundPart(None, 0, shares[-1]))
     return [part for part in parts if part.amount or part.quantity]
+
+
+# -- replays: what a promotion would have done to past orders
+
+REPLAYED_MAX = 500
+DEAREST_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class PastOrder:
+    """What was wanted by whom, at the prices of then; and what it came to."""
+
+    id: UUID
+    placed_at: datetime
+    total_amount: int
+    goods: BasketGoods
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A past order priced again; where the promotion did not apply, both prices are the same.
+
+    `is_unlocked` says that it would have offered its add-ons: nobody was there to choose them.
+    """
+
+    order: PastOrder
+    pair: Pair
+    is_hit: bool
+    is_unlocked: bool
+
+    @property
+    def cost_amount(self) -> int:
+        """How much less the buyer would have paid; below zero where it displaces a better one."""
+        return self.pair.without_promotion.pay_amount - self.pair.with_promotion.pay_amount
+
+
+def replayed(stage: Stage, orders: Iterable[PastOrder]) -> list[Replayed]:
+    """Each order priced at the moment it was placed; a second time only where the first says so."""
+    return [_replayed(stage, order) for order in orders]
+
+
+def _replayed(stage: Stage, order: PastOrder) -> Replayed:
+    goods, asked, at = order.goods, order.asked, order.placed_at
+    found = priced(stage, goods, asked, at=at)
+    own = stage.promotion.id
+    is_hit = own in found.used
+    other = priced_without(stage, goods, asked, at=at) if is_hit else found
+    items = found.quote.add_on_items
+    is_unlocked = any(i.promotion_id == own and i.missing_amount == 0 for i in items)
+    return Replayed(order, Pair(found, other), is_hit, is_unlocked)
+
+
+def nearest_rank(amounts: Sequence[int], percent: int) -> int | None:
+    """The amount that so many percent of them do not exceed."""
+    ordered = sorted(amounts)
+    return ordered[max(-(-len(ordered) * percent // 100), 1) - 1] if ordered else None
+
+
+def dearest(rows: Iterable[Replayed]) -> list[Replayed]:
+    """Those that cost the shop most, the newest first among equals."""
+    hits = [row for row in rows if row.is_hit]
+    return sorted(hits, key=lambda row: (-row.cost_amount, -row.order.id.int))[:DEAREST_MAX]

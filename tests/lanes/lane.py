@@ -1,11 +1,11 @@
-"""What both lanes share: the command line, the last verdict, and ending in good order."""
+"""What the lanes share: the command line, the last verdict, and ending in good order."""
 
 import argparse
 import asyncio
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from tests.lanes import faults
 from tests.lanes.checks import broken_in
@@ -15,10 +15,10 @@ from tests.lanes.world import World, backends, say
 Run = Callable[[str, str | None], Awaitable[bool]]
 
 
-async def main(run: Run) -> None:
+async def main(run: Run, seeds: Collection[str] = faults.FAULTS) -> None:
     """Run a lane on every backend; the exit code is 1 when anything did not hold."""
     asking = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
-    asking.add_argument("--seed-fault", choices=sorted(faults.FAULTS))
+    asking.add_argument("--seed-fault", choices=sorted(seeds))
     fault = asking.parse_args().seed_fault
     this = asyncio.current_task()
     assert this is not None
@@ -39,8 +39,13 @@ async def _run(run: Run, backend: str, fault: str | None) -> bool:
         return False
 
 
-async def verdict(made: World, report: Report, fault: str | None) -> None:
-    """Wait for quiet and judge what is there: the product by its own audit, and this lane."""
+async def verdict(
+    made: World, report: Report, fault: str | None, *, but: Collection[str] = ()
+) -> None:
+    """Wait for quiet and judge what is there: the product by its own audit, and this lane.
+
+    `but` names checks that are about other promotions than the lane has.
+    """
     await made.quiet()
     await made.stop()
     # Without workers nothing heals a seeded fault before it is looked for.
@@ -49,7 +54,8 @@ async def verdict(made: World, report: Report, fault: str | None) -> None:
         await faults.seed(made, fault)
     await _by_the_product(made, report)
     await made.stop()
-    report.broken(await broken_in(made, settled=fault is None), "at the end")
+    found = await broken_in(made, settled=fault is None)
+    report.broken({name: rows for name, rows in found.items() if name not in but}, "at the end")
     _processes(made, report)
     if made.backend == "postgresql":
         # Read after the processes have ended: a backend reports its figures when it leaves.

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import commit
-from app.orders import repository
 from app.orders.errors import OrderNotPayable
 from app.orders.models import OrderStatus
+from app.orders.repository import orders as repository
 from app.orders.service.end import end_unpaid
 from app.orders.service.pay import PayWish, _opened
 from app.payments.errors import PaymentInProgress

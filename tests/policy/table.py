@@ -81,7 +81,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """A row."""
+    """A row; a shop's route may ask for several rights, which are told with blanks between."""
 
     kind: Kind
     right: str = ""
@@ -114,9 +114,8 @@ def _holder(_right: str, who: Who) -> int | None:
 def _shop(right: str, who: Who) -> int | None:
     if who in {Who.FOREIGN_OWNER, Who.FOREIGN_KEY}:
         return 404
-    if who is Who.KEY:
-        return None if right in KEY_RIGHTS else 403
-    return None if right in IN_SHOP.get(who, ()) else 403
+    held = KEY_RIGHTS if who is Who.KEY else IN_SHOP.get(who, frozenset())
+    return None if held.issuperset(right.split()) else 403
 
 
 def _platform(right: str, who: Who) -> int | None:
@@ -137,8 +136,8 @@ PUBLIC, MEMBER, OWN, OPERATOR, HOLDER = (
 )
 
 
-def _of_shop(right: str) -> Rule:
-    return Rule(Kind.SHOP, right)
+def _of_shop(*rights: str) -> Rule:
+    return Rule(Kind.SHOP, " ".join(rights))
 
 
 SHOPS = "/v1/operator/shops"
@@ -240,6 +239,8 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("POST", PROMOTION + "/end"): _of_shop("promotions.write"),
     ("POST", PROMOTION + "/copy"): _of_shop("promotions.write"),
     ("POST", SHOP + "/promotions/stop-all"): _of_shop("promotions.write"),
+    # Margins tell what goods cost.
+    ("POST", SHOP + "/promotions/previews"): _of_shop("promotions.read", "catalog.read"),
     ("GET", "/v1/operator/promotion-templates"): OPERATOR,
     ("POST", SHOP + "/coupon-batches"): _of_shop("promotions.write"),
     ("GET", SHOP + "/coupon-batches"): _of_shop("promotions.read"),
@@ -272,6 +273,10 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("GET", ORDER): _of_shop("orders.read"),
     ("POST", ORDER + "/ship"): _of_shop("orders.write"),
     ("POST", ORDER + "/refunds"): _of_shop("refunds.write"),
+    # Both the promotion and the orders are told about, and margins, too.
+    ("POST", SHOP + "/promotion-replays"): _of_shop(
+        "promotions.read", "orders.read", "catalog.read"
+    ),
     # The audit of one shop; that of all shops is the platform's, see test_policy.
     ("GET", "/v1/audit/invariants"): _of_shop("audit.read"),
     ("GET", "/v1/audit/pending"): _of_shop("audit.read"),

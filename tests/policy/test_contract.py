@@ -31,6 +31,8 @@ every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 # POSTs that may be sent twice without a key, and why.
 UNKEYED = {
     "/v1/quotes": "writes nothing",
+    "/v1/operator/shops/{shop_id}/promotions/previews": "writes nothing",
+    "/v1/operator/shops/{shop_id}/promotion-replays": "writes nothing",
     "/v1/auth/wechat": "the kept answer would hold tokens",
     "/v1/auth/refresh": "the kept answer would hold tokens; a token works once",
     "/v1/auth/sign-out": "ending twice is ending once",

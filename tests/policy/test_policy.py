@@ -15,6 +15,7 @@ from tests.policy.contract import FORM, Operation, operations
 from tests.policy.table import (
     CAMPAIGN,
     COMMUNITY,
+    KEY_RIGHTS,
     ORDER,
     POLICY,
     PRODUCT,
@@ -184,6 +185,21 @@ async def test_who_may_is_served(world: World, who: Who) -> None:
         if not answer.is_success:
             wrong.append(f"{operation}: {answer.status_code} {answer.text[:200]}")
     assert wrong == []
+
+
+async def test_who_lacks_one_of_several_rights_is_refused(world: World) -> None:
+    """A key for promotions alone must not learn what goods cost, or who has bought what."""
+    seen = 0
+    for operation in operations():
+        rights = frozenset(POLICY[operation.method, operation.path].right.split())
+        for missing in sorted(rights) if len(rights) > 1 else ():
+            _, key = await world.hill.make_key(KEY_RIGHTS - {missing})
+            more = request_of(operation, world.ids, None)
+            answer = await send(key, operation.method, operation.url(world.ids), **more)
+            assert answer.status_code == 403, (operation, missing, answer.text)
+            assert answer.json()["params"] == {"right": missing}
+            seen += 1
+    assert seen >= 5
 
 
 @pytest.mark.parametrize("who", [Who.FOREIGN_OWNER, Who.FOREIGN_KEY])

@@ -30,7 +30,7 @@ from app.promotions.rules import PromotionWish
 from tests.factories import Caller
 from tests.identity.people import OTHER_PASSWORD, PASSWORD
 from tests.orders.market import ADDRESS, GROUP_AMOUNT, LIST_AMOUNT, SOLO_AMOUNT, Market
-from tests.policy.table import KEY_RIGHTS, MEMBERS, Who
+from tests.policy.table import KEY_RIGHTS, MEMBERS, POLICY, Who
 from tests.promotions.giving import batch, promoted
 
 # A refusal may be kept as the answer of its key, and leaves no other trace.
@@ -337,9 +337,10 @@ class World:
         self.callers[Who.KEY] = (await self.hill.make_key(KEY_RIGHTS))[1]
         self.callers[Who.KEY_WITHOUT] = (await self.hill.make_key(frozenset()))[1]
         self.callers[Who.FOREIGN_KEY] = (await self.other.make_key(KEY_RIGHTS))[1]
-        for right in sorted(everything):
-            self.keys[right, Who.KEY] = (await self.hill.make_key(frozenset({right})))[1]
-            without = await self.hill.make_key(everything - {right})
+        for right in sorted(everything | {rule.right for rule in POLICY.values() if rule.right}):
+            several = frozenset(right.split())
+            self.keys[right, Who.KEY] = (await self.hill.make_key(several))[1]
+            without = await self.hill.make_key(everything - {max(several)})
             self.keys[right, Who.KEY_WITHOUT] = without[1]
 
     async def _fill(self, yard: Yard) -> dict[str, UUID]:

@@ -1,7 +1,7 @@
 """Goods in one statement: those of a basket with their shop, and those that promotions name."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -35,52 +35,49 @@ _own = table(Category).alias("own")
 _above = table(Category).alias("above")
 _top = table(Category).alias("top")
 
-_living = (
-    sa.select(
-        _variants.c.id.label("variant_id"),
-        _variants.c.title.label("variant_title"),
-        _variants.c.sku,
-        _variants.c.list_amount,
-        _variants.c.solo_amount,
-        _variants.c.cost_amount,
-        _variants.c.floor_amount,
-        _products.c.id.label("product_id"),
-        _products.c.title.label("product_title"),
-        _products.c.kind,
-        _products.c.is_private,
-        _products.c.category_id.label("level_1"),
-        _own.c.parent_id.label("level_2"),
-        _above.c.parent_id.label("level_3"),
-        _top.c.parent_id.label("level_4"),
-        sa.select(sa.func.aggregate_strings(_tags.c.tag, " "))
-        .where(_tags.c.product_id == _products.c.id)
-        .scalar_subquery()
-        .label("tags"),
-        available.label("available"),
-        _brands.c.id.label("brand_id"),
-        _brands.c.share_bp.label("brand_share_bp"),
-        _products.c.status.label("product_status"),
-        _shops.c.currency,
-        _shops.c.status,
-        _shops.c.time_zone,
-        _shops.c.shipping_flat_amount,
-        _shops.c.allow_free_orders,
-        _shops.c.promotion_policy,
-        _shops.c.discount_cap_bp,
-        # As text: it is read once for a basket, not once for each line.
-        sa.cast(_shops.c.promotion_denials, sa.Text).label("promotion_denials"),
-    )
-    .select_from(
-        _variants.join(_products, _products.c.id == _variants.c.product_id)
-        .join(_shops, _shops.c.id == _variants.c.shop_id)
-        .join(_stock, _stock.c.variant_id == _variants.c.id)
-        .outerjoin(_brands, _brands.c.id == _products.c.brand_id)
-        .outerjoin(_own, _own.c.id == _products.c.category_id)
-        .outerjoin(_above, _above.c.id == _own.c.parent_id)
-        .outerjoin(_top, _top.c.id == _above.c.parent_id)
-    )
-    .where(_variants.c.archived_at.is_(None))
+_every = sa.select(
+    _variants.c.id.label("variant_id"),
+    _variants.c.title.label("variant_title"),
+    _variants.c.sku,
+    _variants.c.list_amount,
+    _variants.c.solo_amount,
+    _variants.c.cost_amount,
+    _variants.c.floor_amount,
+    _products.c.id.label("product_id"),
+    _products.c.title.label("product_title"),
+    _products.c.kind,
+    _products.c.is_private,
+    _products.c.category_id.label("level_1"),
+    _own.c.parent_id.label("level_2"),
+    _above.c.parent_id.label("level_3"),
+    _top.c.parent_id.label("level_4"),
+    sa.select(sa.func.aggregate_strings(_tags.c.tag, " "))
+    .where(_tags.c.product_id == _products.c.id)
+    .scalar_subquery()
+    .label("tags"),
+    available.label("available"),
+    _brands.c.id.label("brand_id"),
+    _brands.c.share_bp.label("brand_share_bp"),
+    _products.c.status.label("product_status"),
+    _shops.c.currency,
+    _shops.c.status,
+    _shops.c.time_zone,
+    _shops.c.shipping_flat_amount,
+    _shops.c.allow_free_orders,
+    _shops.c.promotion_policy,
+    _shops.c.discount_cap_bp,
+    # As text: it is read once for a basket, not once for each line.
+    sa.cast(_shops.c.promotion_denials, sa.Text).label("promotion_denials"),
+).select_from(
+    _variants.join(_products, _products.c.id == _variants.c.product_id)
+    .join(_shops, _shops.c.id == _variants.c.shop_id)
+    .join(_stock, _stock.c.variant_id == _variants.c.id)
+    .outerjoin(_brands, _brands.c.id == _products.c.brand_id)
+    .outerjoin(_own, _own.c.id == _products.c.category_id)
+    .outerjoin(_above, _above.c.id == _own.c.parent_id)
+    .outerjoin(_top, _top.c.id == _above.c.parent_id)
 )
+_living = _every.where(_variants.c.archived_at.is_(None))
 _for_sale = _living.where(_products.c.status == ProductStatus.ON_SALE)
 _of_this_shop = _variants.c.shop_id == sa.bindparam("of_shop", type_=sa.Uuid())
 _WANTED: Mapping[str, sa.types.TypeEngine[Any]] = {"id": sa.Uuid()}
@@ -199,6 +196,20 @@ def _meets(db: AsyncSession, asked: GoodsAsked) -> sa.ColumnElement[bool]:
 def _tagged(db: AsyncSession, tags: frozenset[str]) -> sa.Select[tuple[UUID]]:
     rows = given(db, "given_tags", {"tag": sa.String()}, [{"tag": tag} for tag in sorted(tags)])
     return sa.select(_tags.c.product_id).where(_tags.c.tag.in_(sa.select(rows.c.tag)))
+
+
+async def goods_of(
+    db: AsyncSession, shop_id: UUID, variant_ids: Collection[UUID]
+) -> dict[UUID, Stocked]:
+    """Those of the variants that are the shop's, archived ones too."""
+    wanted = ids_in(db, _variants.c.id, sorted(variant_ids))
+    statement = _every.add_columns(_variants.c.archived_at).where(_of_this_shop, wanted)
+    rows = (await db.execute(statement, {"of_shop": shop_id})).all()
+    return {row.variant_id: Stocked(_goods(row, 1), _sells(row)) for row in rows}
+
+
+def _sells(row: sa.Row[*tuple[Any, ...]]) -> bool:
+    return row.product_status is ProductStatus.ON_SALE and row.archived_at is None
 
 
 async def unknown(

@@ -1,6 +1,6 @@
 """What others may ask of the catalogue; each takes the caller's session first."""
 
-from app.catalog.service.baskets import basket, stocked, unknown_goods
+from app.catalog.service.baskets import basket, goods_of, stocked, unknown_goods
 from app.catalog.service.brands import archive_brand, create_brand, edit_brand, list_brands
 from app.catalog.service.categories import (
     archive_category,
@@ -17,7 +17,7 @@ from app.catalog.service.products import (
     public_product,
     variants_of_product,
 )
-from app.catalog.service.shops import create_shop, edit_shop, list_shops, shop
+from app.catalog.service.shops import create_shop, edit_shop, list_shops, shop, shop_terms
 from app.catalog.service.stock import (
     adjust_stock,
     claim,
@@ -54,6 +54,7 @@ __all__ = [
     "edit_shop",
     "edit_variant",
     "give_back",
+    "goods_of",
     "list_adjustments",
     "list_brands",
     "list_price_changes",
@@ -65,6 +66,7 @@ __all__ = [
     "release",
     "reserve",
     "shop",
+    "shop_terms",
     "stock_of",
     "stocked",
     "unknown_goods",

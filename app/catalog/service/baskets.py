@@ -44,6 +44,16 @@ async def stocked(db: AsyncSession, shop_id: UUID, asked: Sequence[GoodsAsked]) 
     return await repository.stocked(db, shop_id, asked, most=STOCKED_MAX) if asked else []
 
 
+async def goods_of(
+    db: AsyncSession, shop_id: UUID, variant_ids: Collection[UUID]
+) -> dict[UUID, Stocked]:
+    """All that the shop knows of these variants, whether or not they are for sale still.
+
+    By one statement, or none where nothing is asked; another shop's are left out.
+    """
+    return await repository.goods_of(db, shop_id, variant_ids) if variant_ids else {}
+
+
 async def unknown_goods(
     db: AsyncSession,
     shop_id: UUID,

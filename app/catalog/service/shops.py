@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.catalog.errors import OwnerNotFound, SlugTaken
 from app.catalog.models import Shop, ShopStatus
 from app.catalog.repository import records
-from app.catalog.rules import NewShop
+from app.catalog.rules import NewShop, ShopTerms
 from app.catalog.service.editing import changed_of, check_version, note_edit, store
 from app.core.audit_log import note
 from app.core.errors import NotFound
@@ -28,6 +28,12 @@ async def shop(db: AsyncSession, shop_id: UUID) -> Shop:
     if found is None:
         raise NotFound
     return found
+
+
+async def shop_terms(db: AsyncSession, shop_id: UUID) -> ShopTerms:
+    """What of the shop bears on a price; `NotFound` where there is none."""
+    found = await shop(db, shop_id)
+    return ShopTerms(**{name: getattr(found, name) for name in ShopTerms.__dataclass_fields__})
 
 
 async def list_shops(db: AsyncSession, among: Sequence[UUID] | None, paging: Paging) -> Slice[Shop]:

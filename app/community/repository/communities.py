@@ -1,6 +1,6 @@
 """All SQL of communities: counters move by conditional statements, standings are read by one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from app.community.models import (
 )
 from app.community.rules import CommunityView, Standing
 from app.core.http.paging import Paging, Slice, beyond
-from app.core.sql import ids_in, table, upsert
+from app.core.sql import given, ids_in, table, upsert
 
 _communities = table(Community)
 _memberships = table(Membership)
@@ -199,17 +199,17 @@ def _memberships_of(member_id: Any, shop_id: Any) -> sa.Select[Any]:
     )
 
 
-def _standing() -> sa.Select[Any]:
-    member_id = sa.bindparam("of_member", type_=sa.Uuid())
-    shop_id = sa.bindparam("of_shop", type_=sa.Uuid())
+def _standing(member_id: Any, shop_id: Any) -> tuple[sa.ColumnElement[Any], ...]:
     paid = (
         sa.select(_buyers.c.paid_orders)
         .where(_buyers.c.shop_id == shop_id, _buyers.c.member_id == member_id)
         .scalar_subquery()
     )
-    own = _memberships_of(member_id, shop_id).add_columns(_memberships.c.role).subquery()
-    role = sa.cast(own.c.community_id, sa.String) + ":" + sa.cast(own.c.role, sa.String)
-    roles = sa.select(sa.func.aggregate_strings(role, " ")).scalar_subquery()
+    role = sa.cast(_memberships.c.community_id, sa.String) + ":"
+    role += sa.cast(_memberships.c.role, sa.String)
+    roles = _memberships_of(member_id, shop_id).with_only_columns(
+        sa.func.aggregate_strings(role, " ")
+    )
     tags = (
         sa.select(sa.func.aggregate_strings(_tags.c.tag, " "))
         .where(_tags.c.member_id == member_id, _tags.c.source == TagSource.DECLARED)
@@ -221,16 +221,32 @@ def _standing() -> sa.Select[Any]:
         .where(_audience_members.c.member_id == member_id, _audiences.c.shop_id == shop_id)
         .scalar_subquery()
     )
-    return sa.select(sa.func.coalesce(paid, 0), roles, tags, audiences)
+    return sa.func.coalesce(paid, 0), roles.scalar_subquery(), tags, audiences
 
 
+_of_shop = sa.bindparam("of_shop", type_=sa.Uuid())
 # Built once: every quote and every order runs it.
-_standing_of = _standing()
+_standing_of = sa.select(*_standing(sa.bindparam("of_member", type_=sa.Uuid()), _of_shop))
 
 
 async def standing(db: AsyncSession, member_id: UUID, shop_id: UUID) -> Standing:
     """Paid orders, roles, declared tags and audiences of a member, as one shop may see them."""
-    row = (await db.execute(_standing_of, {"of_member": member_id, "of_shop": shop_id})).one()
+    values = {"of_member": member_id, "of_shop": shop_id}
+    return _read_standing((await db.execute(_standing_of, values)).one())
+
+
+async def standings(
+    db: AsyncSession, member_ids: Collection[UUID], shop_id: UUID
+) -> dict[UUID, Standing]:
+    """The same of many members."""
+    rows = [{"id": each} for each in sorted(member_ids)]
+    asked = given(db, "asked", {"id": sa.Uuid()}, rows)
+    statement = sa.select(*_standing(asked.c.id, _of_shop), asked.c.id)
+    found = await db.execute(statement, {"of_shop": shop_id})
+    return {row[-1]: _read_standing(row) for row in found}
+
+
+def _read_standing(row: sa.Row[*tuple[Any, ...]]) -> Standing:
     told = (text.split(":") for text in (row[1] or "").split())
     roles = {UUID(community_id): role for community_id, role in told}
     return Standing(

@@ -65,7 +65,7 @@ def _value(name: str, schema: Schema, schemas: Mapping[str, Schema]) -> Any:
 def _plain(name: str, schema: Schema, schemas: Mapping[str, Schema]) -> Any:
     match schema.get("type"):
         case "array":
-            return [_value(name, schema["items"], schemas)]
+            return [_value(name, schema["items"], schemas)] * max(schema.get("minItems", 1), 1)
         case "integer":
             return _AMOUNT if name.endswith("amount") else schema.get("minimum", 1)
         case "boolean":

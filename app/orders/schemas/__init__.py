@@ -1,4 +1,4 @@
-"""Shapes of quotes, orders, payments and refunds."""
+"""Shapes of quotes, orders, payments, refunds and replays."""
 
 from app.orders.schemas.quotes import (
     AppliedShown,
@@ -8,6 +8,7 @@ from app.orders.schemas.quotes import (
     QuoteLineShown,
     QuoteShown,
 )
+from app.orders.schemas.replays import PromotionReplayShown, PromotionReplayWish
 from app.orders.schemas.shown import (
     DeliveryAddressShown,
     OrderBriefShown,
@@ -49,6 +50,8 @@ __all__ = [
     "PaymentShown",
     "PaymentWish",
     "PriceAdjustmentShown",
+    "PromotionReplayShown",
+    "PromotionReplayWish",
     "QuoteLineShown",
     "QuoteShown",
     "QuoteWish",

@@ -30,6 +30,7 @@ from app.orders.service.read import (
     overdue,
 )
 from app.orders.service.refund import RefundWish, pay_back, refund
+from app.orders.service.replay import Replay, replay
 
 __all__ = [
     "BasketWish",
@@ -40,6 +41,7 @@ __all__ = [
     "PriceChanged",
     "Priced",
     "RefundWish",
+    "Replay",
     "cancel",
     "confirm_group",
     "count_buyer",
@@ -60,6 +62,7 @@ __all__ = [
     "receive",
     "refund",
     "refund_late_seat",
+    "replay",
     "seal",
     "ship",
     "uncount_buyer",

@@ -11,7 +11,6 @@ from app.catalog.errors import OutOfStock
 from app.community import service as community
 from app.core import events
 from app.groupbuy.events import GroupFailed, GroupSucceeded, SeatPaidTooLate
-from app.orders import repository
 from app.orders.events import (
     OrderConfirmed,
     OrderExpired,
@@ -20,6 +19,7 @@ from app.orders.events import (
     OrderRefundOwed,
 )
 from app.orders.models import OrderStatus
+from app.orders.repository import orders as repository
 from app.orders.rules import summed_units
 from app.orders.service.facts import fact
 from app.orders.service.refund import count_refund

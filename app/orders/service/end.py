@@ -13,10 +13,10 @@ from app.core import events
 from app.core.errors import NotFound
 from app.core.http.route import Outside
 from app.groupbuy import service as groupbuy
-from app.orders import repository
 from app.orders.errors import OrderNotCancellable
 from app.orders.events import OrderCancelled, OrderExpired
 from app.orders.models import OrderStatus
+from app.orders.repository import orders as repository
 from app.orders.rules import summed_units
 from app.orders.service.facts import fact
 from app.orders.service.refund import free_again, keep_parts

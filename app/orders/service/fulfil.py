@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import events
 from app.core.audit_log import note
 from app.core.errors import NotFound
-from app.orders import repository
 from app.orders.errors import NothingToShip, OrderNotConfirmed, WrongFulfilment
 from app.orders.events import OrderReceived, OrderShipped
 from app.orders.models import Fulfilment, OrderStatus
+from app.orders.repository import orders as repository
 from app.orders.service.facts import fact
 
 

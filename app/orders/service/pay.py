@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
-from app.orders import repository
 from app.orders.errors import OrderNotPayable
 from app.orders.models import OrderStatus
+from app.orders.repository import orders as repository
 from app.orders.rules import is_payable
 from app.orders.service.end import Doors
 from app.payments import service as payments

@@ -18,10 +18,10 @@ from app.groupbuy import service as groupbuy
 from app.groupbuy.service import SeatWish
 from app.identity import service as identity
 from app.identity.service import Address
-from app.orders import repository
 from app.orders.errors import FreeOrderNotAllowed
 from app.orders.events import OrderPlaced
 from app.orders.models import Fulfilment, LineOrigin, OrderStatus, RefundShare
+from app.orders.repository import orders as repository
 from app.orders.service.pricing import BasketWish, Priced, hold_to, price, unseal
 from app.orders.service.read import OrderView
 from app.promotions import service as promotions

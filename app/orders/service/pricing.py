@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.catalog import service as catalog
 from app.catalog.rules import BasketGoods, Goods, Wanted, summed
 from app.community import service as community
+from app.community.rules import Standing
 from app.core.security import Tokens
 from app.groupbuy import service as groupbuy
 from app.groupbuy.errors import OneLineOnly
@@ -157,7 +158,11 @@ def _check(wish: BasketWish) -> None:
 async def _buyer(db: AsyncSession, shop_id: UUID, member_id: UUID | None) -> Buyer:
     if member_id is None:
         return Buyer(0, frozenset(), frozenset(), is_known=False)
-    standing = await community.membership(db, member_id, shop_id)
+    return buyer_of(await community.membership(db, member_id, shop_id))
+
+
+def buyer_of(standing: Standing) -> Buyer:
+    """What conditions may ask of a member, as the engine takes it."""
     return Buyer(
         standing.paid_orders,
         standing.tags,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
 from app.core.http.paging import Paging, Slice
-from app.orders import repository
+from app.orders.repository import orders as repository
 from app.payments import service as payments
 
 

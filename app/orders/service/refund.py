@@ -15,10 +15,10 @@ from app.core.audit_log import note
 from app.core.errors import NotFound
 from app.core.ids import new_id
 from app.groupbuy import service as groupbuy
-from app.orders import repository
 from app.orders.errors import NothingToRefund, OrderNotConfirmed
 from app.orders.events import OrderRefunded, OrderRefundOwed
 from app.orders.models import Fulfilment
+from app.orders.repository import orders as repository
 from app.orders.rules import (
     OF_THE_SHOP,
     LineLeft,

@@ -1,5 +1,11 @@
 """HTTP of promotions."""
 
-from app.promotions.routes import coupons, promotions, templates
+from app.promotions.routes import coupons, previews, promotions, templates
 
-ROUTERS = (promotions.router, templates.router, coupons.operators, coupons.members)
+ROUTERS = (
+    promotions.router,
+    previews.router,
+    templates.router,
+    coupons.operators,
+    coupons.members,
+)

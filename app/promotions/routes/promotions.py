@@ -25,7 +25,6 @@ from app.promotions.errors import (
     WrongPromotionStatus,
 )
 from app.promotions.rules import PromotionState, PromotionWish, fault_of, state_of
-from app.promotions.rules.wishes import plain
 from app.promotions.schemas import (
     ActivatePromotion,
     AddPromotion,
@@ -33,6 +32,7 @@ from app.promotions.schemas import (
     PromotionListed,
     PromotionShown,
     PromotionsStopped,
+    said,
 )
 
 router = APIRouter(
@@ -52,7 +52,7 @@ async def create_promotion(
     shop_id: UUID, wish: AddPromotion, response: Response, work: WorkIn
 ) -> PromotionShown:
     """Draft a promotion; nothing is cheaper before it is activated."""
-    wanted = PromotionWish(**_said(wish))
+    wanted = PromotionWish(**said(wish))
     made = await service.create(work.db, shop_id, wanted, now=work.now)
     return await _shown(made, response, work)
 
@@ -92,7 +92,7 @@ async def edit_promotion(
 ) -> PromotionShown:
     """Change a promotion; once started, only its names, end, priority, and limits upwards."""
     after = await service.edit(
-        work.db, shop_id, promotion_id, _said(wish), version=version, now=work.now
+        work.db, shop_id, promotion_id, said(wish), version=version, now=work.now
     )
     return await _shown(after, response, work)
 
@@ -179,16 +179,6 @@ async def copy_promotion(
     """Draft a new promotion that says what this one says."""
     made = await service.copy(work.db, shop_id, promotion_id, now=work.now)
     return await _shown(made, response, work)
-
-
-_DOCUMENTS = ("rule", "match", "conditions", "limits")
-
-
-def _said(wish: AddPromotion | EditPromotion) -> dict[str, Any]:
-    """What was sent; a document that is sent is sent whole, with what is left to its defaults."""
-    said = wish.model_dump(exclude_unset=isinstance(wish, EditPromotion))
-    whole = {name: getattr(wish, name).model_dump() for name in _DOCUMENTS if name in said}
-    return {**said, **plain(whole)}
 
 
 def _seen(row: sa.RowMapping, now: datetime) -> dict[str, Any]:

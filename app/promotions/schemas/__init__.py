@@ -7,6 +7,7 @@ from app.promotions.schemas.promotions import (
     PromotionListed,
     PromotionShown,
     PromotionsStopped,
+    said,
 )
 from app.promotions.schemas.templates import (
     PromotionTemplate,
@@ -24,4 +25,5 @@ __all__ = [
     "PromotionTemplateList",
     "PromotionsStopped",
     "TemplateField",
+    "said",
 ]

@@ -11,6 +11,7 @@ from app.promotions.models import PromotionKind
 from app.promotions.pricing.promotion import PRIORITY_MAX
 from app.promotions.rules import PromotionState
 from app.promotions.rules.warnings import CautionCode
+from app.promotions.rules.wishes import plain
 from app.promotions.schemas.conditions import PromotionConditions, PromotionLimits
 from app.promotions.schemas.mechanics import GoodsMatch, PercentOffRule, Rule, ShownRule, example
 
@@ -105,6 +106,16 @@ class EditPromotion(Wish):
     confirm_below_cost: Flag = Field(
         default_factory=bool, description="Needed where a scheduled one would sell below cost."
     )
+
+
+_DOCUMENTS = ("rule", "match", "conditions", "limits")
+
+
+def said(wish: AddPromotion | EditPromotion) -> dict[str, Any]:
+    """What was sent; a document that is sent is sent whole, with what is left to its defaults."""
+    sent = wish.model_dump(exclude_unset=isinstance(wish, EditPromotion))
+    whole = {name: getattr(wish, name).model_dump() for name in _DOCUMENTS if name in sent}
+    return {**sent, **plain(whole)}
 
 
 class ActivatePromotion(Wish):

@@ -12,6 +12,7 @@ from app.promotions.service.limits import (
 )
 from app.promotions.service.live import LivePromotions, live, terms_of
 from app.promotions.service.moves import activate, end, pause, resume, stop_all
+from app.promotions.service.previews import Preview, PreviewWish, preview
 from app.promotions.service.purse import (
     NO_COUPONS,
     CouponRefused,
@@ -20,6 +21,7 @@ from app.promotions.service.purse import (
     present,
 )
 from app.promotions.service.records import promotion
+from app.promotions.service.trials import Rehearsal, draft_of, rehearsal
 
 __all__ = [
     "NO_COUPONS",
@@ -28,18 +30,24 @@ __all__ = [
     "CouponWish",
     "Limits",
     "LivePromotions",
+    "Preview",
+    "PreviewWish",
     "Purse",
+    "Rehearsal",
     "Use",
     "activate",
     "copy",
     "create",
+    "draft_of",
     "edit",
     "end",
     "list_promotions",
     "live",
     "pause",
     "present",
+    "preview",
     "promotion",
+    "rehearsal",
     "release",
     "reserve",
     "resume",

@@ -1,0 +1,1 @@
+"""All SQL of orders; private to the feature."""
