@@ -13,6 +13,7 @@ from app.community import service as community
 from app.community.rules import NewCommunity
 from app.core.sql import table
 from app.orders import rules
+from app.orders.models import Order
 from app.orders.repository import past
 from app.promotions.models import CouponKind
 from app.promotions.rules import trials
@@ -311,3 +312,16 @@ async def test_prices_are_worked_out_beside_the_event_loop(
     await replay(market, TENTH)
     assert seen
     assert get_ident() not in seen
+
+
+async def test_orders_of_before_shipping_discounts_count_with_what_they_paid(
+    market: Market,
+) -> None:
+    await market.open_shipping(500)
+    await bought(market, await market.buyer())
+    orders = table(Order)
+    old = {"schema_version": 1, "applied": []}
+    await market.database.transact(lambda db: db.execute(sa.update(orders).values(priced=old)))
+    shown = await replay(market, TENTH)
+    assert shown["hits"] == 1
+    assert shown["without_promotion"]["pay_amount"] == SOLO_AMOUNT + 500

@@ -63,9 +63,11 @@ async def paid_alone(
             picked.c.placed_at,
             picked.c.total_amount,
             _paid_before(picked, shop_id).label("paid_before"),
-            sa.cast(priced["shipping_list_amount"].as_string(), sa.BigInteger).label(
-                "shipping_amount"
-            ),
+            # Orders of before there were shipping discounts say nothing of it.
+            sa.func.coalesce(
+                sa.cast(priced["shipping_list_amount"].as_string(), sa.BigInteger),
+                _orders.c.shipping_amount,
+            ).label("shipping_amount"),
             sa.cast(priced["applied"], sa.Text).label("applied"),
             sa.cast(priced["gifts"], sa.Text).label("gifts"),
         )
