@@ -85,7 +85,7 @@ async def replay(
 
 def _used(row: sa.RowMapping) -> frozenset[UUID]:
     """The promotions that made the order's price or gave it something."""
-    told = (*json.loads(row["applied"] or "[]"), *json.loads(row["gifts"] or "[]"))
+    told = [one for name in ("applied", "gifts") for one in json.loads(row[name] or "null") or ()]
     return frozenset(UUID(one["promotion_id"]) for one in told if one["promotion_id"])
 
 
