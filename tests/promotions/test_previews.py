@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from app.catalog.models import Shop, ShopStatus
+from app.catalog.models import Shop, ShopStatus, Variant
 from app.core.sql import table
 from app.promotions.rules.drafts import DRAFT_ID
 from tests.conftest import rows_in
@@ -245,6 +245,29 @@ async def test_gifts_and_free_shipping_cost_the_shop(booth: Booth) -> None:
     before, after = one["without_promotion"], one["with_promotion"]
     assert before["margin_amount"] - after["margin_amount"] == 600
     assert [row["amount"] for row in after["shipping_adjustments"]] == [600]
+
+
+async def test_a_gift_that_is_gone_is_out_of_stock(booth: Booth) -> None:
+    gift = {"kind": "gift", "variant_id": str(booth.goods[2])}
+    live = await promoted(booth.stand, booth.shop_id, kind="gift", rule=gift)
+    variants = table(Variant)
+    here = sa.update(variants).where(variants.c.id == booth.goods[2])
+    gone = here.values(archived_at=booth.stand.now)
+    await booth.stand.database.transact(lambda db: db.execute(gone))
+    basket = booth.basket(1)
+    [one] = (await booth.preview(promotion_id=str(live), baskets=[basket]))["baskets"]
+    wish = {"shop_id": str(booth.shop_id), "lines": basket}
+    quoted = await booth.owner.client.post("/v1/quotes", json=wish)
+    assert quoted.status_code == 200, quoted.text
+    for told in (one["with_promotion"], quoted.json()):
+        assert told["gifts"] == []
+        assert [row["code"] for row in told["not_applied"]] == ["gift_out_of_stock"]
+
+
+async def test_a_stored_one_that_cannot_be_read_is_refused(booth: Booth) -> None:
+    broken = await promoted(booth.stand, booth.shop_id, rule={"kind": "percent_off", "off_bp": 0})
+    answer = await booth.owner.post(booth.path, {"promotion_id": str(broken)})
+    assert problem(answer, 409, "bad_promotion")["params"]["reason"] == "rule"
 
 
 async def test_limits_that_are_not_stored_yet_are_whole(booth: Booth) -> None:

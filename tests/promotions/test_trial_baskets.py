@@ -263,6 +263,17 @@ def test_nothing_out_of_stock_or_given_is_used_where_there_is_more() -> None:
     assert told(made(full(1), [stocked(6, 0)])) == []
 
 
+def test_no_basket_has_more_lines_than_an_order_may() -> None:
+    """Very many units are asked for: as many as a full basket has, or nearly."""
+    goods = [stocked(n, 100 * n) for n in range(1, 130)]
+    for units_min, wanted in ((900_000, {"below", "at", "above"}), (999_900, set())):
+        for rule in (PERCENT, full(1_000)):
+            baskets = made(rule, goods, units_min=units_min)
+            assert max(len(b.lines) for b in baskets) < LINES_MAX
+            counted = [b for b in baskets if b.threshold and b.threshold.units]
+            assert {b.reason for b in counted} == wanted
+
+
 def test_a_unit_of_the_right_tier_is_chosen() -> None:
     tiers = [
         {"threshold_amount": amount, "price_amount": 1, "variant_ids": [str(UUID(int=number))]}

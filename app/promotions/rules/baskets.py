@@ -58,7 +58,11 @@ def added_variant_ids(promotions: Iterable[Promotion]) -> frozenset[UUID]:
 
 
 def basket_of(goods: BasketGoods, asked: Asked, promotions: Iterable[Promotion]) -> Basket:
-    """The basket of these goods; `AddOnNotOffered` for a choice that no live add-on offers."""
+    """The basket of these goods; `AddOnNotOffered` for a choice that no live add-on offers.
+
+    Of a gift that is not for sale there is nothing to be had.
+    """
+    promotions = tuple(promotions)
     _check_choices(asked.add_ons, promotions)
     units = summed(asked.lines)
     everything = {**goods.also, **goods.goods}
@@ -72,7 +76,10 @@ def basket_of(goods: BasketGoods, asked: Asked, promotions: Iterable[Promotion])
         coupons=asked.coupons,
         add_ons=tuple(_choice(wish) for wish in asked.add_ons),
         offered={v: _line(one, 1) for v, one in everything.items()},
-        stock={v: max(one.available - one.quantity, 0) for v, one in everything.items()},
+        stock={
+            **{one.variant_id: 0 for one in promotions if isinstance(one, Gift)},
+            **{v: max(one.available - one.quantity, 0) for v, one in everything.items()},
+        },
     )
 
 

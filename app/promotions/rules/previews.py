@@ -6,7 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from app.catalog.rules import Goods, Stocked, Wanted
-from app.core.money import QUANTITY_MAX
+from app.core.money import LINES_MAX, QUANTITY_MAX
 from app.promotions.models import PromotionKind
 from app.promotions.pricing.conditions import Conditions, Minimum
 from app.promotions.rules.baskets import AddOnWish
@@ -16,6 +16,8 @@ from app.promotions.rules.sums import Sums
 BASKETS_MAX = 20
 # Of very many goods, those of so many prices are combined.
 PRICES_MAX = 24
+# One line is left for what is chosen from an add-on.
+GOODS_MAX = LINES_MAX - 1
 
 TrialReason = Literal[
     "given", "below", "at", "above", "twice", "cheapest", "dearest", "two_units", "mix"
@@ -160,9 +162,10 @@ def _around_amount(
         if amount is not None:
             counts = sums.units(amount)
             units: Units = {by_price[price].variant_id: n for price, n in counts.items()}
-            if reason != "below":
-                units = _filled_up(units, pool, conditions.units_min or 0)
-            yield _basket(reason, units, pool, threshold)
+            least = conditions.units_min or 0 if reason != "below" else 0
+            units = _filled_up(units, pool, least)
+            if sum(units.values()) >= least:
+                yield _basket(reason, units, pool, threshold)
 
 
 def _spread(prices: Sequence[int]) -> Sequence[int]:
@@ -174,10 +177,10 @@ def _spread(prices: Sequence[int]) -> Sequence[int]:
 
 
 def _filled_up(units: Units, pool: Sequence[Goods], least: int) -> Units:
-    """With units of the cheapest goods, until there are so many."""
+    """With units of the cheapest goods, until there are so many, or no line is left."""
     filled, missing = dict(units), least - sum(units.values())
     for goods in pool:
-        if missing <= 0:
+        if missing <= 0 or len(filled) == GOODS_MAX:
             break
         more = min(missing, QUANTITY_MAX - filled.get(goods.variant_id, 0))
         if more:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog.rules import ShopTerms
+from app.promotions.errors import BadPromotion
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.terms import Left
 from app.promotions.rules import PromotionWish
@@ -22,13 +23,17 @@ from app.promotions.service.records import promotion
 async def draft_of(db: AsyncSession, shop_id: UUID, said: PromotionWish | UUID) -> Draft:
     """A stored promotion of the shop in any status, or one that could be stored as it is.
 
-    `NotFound` for another shop's; what could not be saved is refused as it would be then.
+    `NotFound` for another shop's; what could not be saved is refused as it would be then, and so
+    is a stored one that the engine cannot read.
     """
-    if isinstance(said, UUID):
-        row = await promotion(db, shop_id, said)
+    if not isinstance(said, UUID):
+        await check(db, shop_id, DRAFT_ID, said)
+        return Draft(DRAFT_ID, 1, said.stored())
+    row = await promotion(db, shop_id, said)
+    try:
         return Draft(row["id"], row["version"], row)
-    await check(db, shop_id, DRAFT_ID, said)
-    return Draft(DRAFT_ID, 1, said.stored())
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadPromotion(reason="rule", detail=str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
