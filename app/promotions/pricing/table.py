@@ -8,6 +8,7 @@ saved without losing it. Thresholds further on are tried for with and without ea
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
 from app.promotions.pricing.bounds import Bounds, LaterOffer
@@ -56,11 +57,12 @@ class Searches:
         self.steps, self.later_steps = Steps(steps_max), Steps(steps_max // LATER_PART)
         self._steps_max = steps_max
         self._known: dict[Hashable, Found] = {}
+        self._hints: dict[int, int] = {}
 
     def again(self, parts: int) -> "Searches":
         """What is known so far, with one of so many parts of the steps there were at first."""
         fresh = Searches(self._steps_max // parts)
-        fresh._known = self._known
+        fresh._known, fresh._hints = self._known, self._hints
         return fresh
 
     def found(
@@ -75,7 +77,9 @@ class Searches:
             tuple([reserves[index] for index in indexes]),
         )
         if key not in self._known:
-            self._known[key] = ItemSearch(component, types, reserves, self.steps).run()
+            search = ItemSearch(component, types, reserves, self.steps, self._hints)
+            self._known[key] = found = search.run()
+            self._hints.update(found.prices)
         return self._known[key]
 
 
@@ -110,12 +114,16 @@ class Table:
             return plan
         self.bounds = Bounds(self.types, self.later)
         self.bounds.note_missed(plan)
-        self.within = Within(self.groups, self.steps)
         plan, below = self._over_scenarios(plan)
         bound = self.bounds.of_all(below)
         if plan.saving_amount < bound and (self.later.orders or self.bounds.after_orders):
             plan, bound = self._closest(plan, bound)
         return replace(plan, bound_saving_amount=max(bound, plan.saving_amount))
+
+    @cached_property
+    def within(self) -> Within:
+        """The groups as limits see them; most baskets never ask."""
+        return Within(self.groups, self.steps)
 
     def bound(self) -> int:
         """What nothing can exceed, denials or not."""
