@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from app.promotions.pricing.board import Board
 from app.promotions.pricing.shares import shares
 
-ROUNDS_MAX = 10
+ROUNDS_MAX = 16
 ROUNDS_AGAIN_MAX = 3
 # What a node costs pays for so many rounds: each of them tightens the bound of every node.
 NODES_A_ROUND = 2

@@ -17,6 +17,11 @@ from app.promotions.pricing.outcomes import Outcome, OutcomeSearch
 from app.promotions.pricing.sums import Limit
 from app.promotions.pricing.taken import Found, Steps, savings_by_type
 
+# Of more units of a type than these the others keep their best.
+UNITS_APART_MAX = 20
+# More than this, in minor units, is not given up: every amount up to it is a bit.
+AMOUNT_MAX = 1 << 22
+
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
@@ -63,7 +68,7 @@ class Within:
         the limits overlap or that a component lies partly within one.
         """
         lowest = _lowest(limits)
-        if _overlap(lowest):
+        if _overlap(lowest) or self._groups.bound - saving_min > AMOUNT_MAX:
             return None
         rows = self._rows
         if all_ways:
@@ -86,8 +91,13 @@ class Within:
         is_best = found is None or found.saving_amount == found.bound_saving_amount
         if component.frees:
             return _Row(mask, best, (), is_best, is_whole=False)
-        choices = tuple(choice for i, _, n in best.single for choice in [self._choice(i)] * n)
-        return _Row(mask, Outcome(best.taken, ()), choices, is_best, is_whole=found is None)
+        apart = [(i, min(n, UNITS_APART_MAX)) for i, _, n in best.single]
+        choices = tuple(choice for i, n in apart for choice in [self._choice(i)] * n)
+        single = tuple(
+            (i, c, n - UNITS_APART_MAX) for i, c, n in best.single if n > UNITS_APART_MAX
+        )
+        is_whole = found is None and not single
+        return _Row(mask, Outcome(best.taken, single), choices, is_best, is_whole=is_whole)
 
     def _choice(self, index: int) -> Choice:
         """What a unit of a type can give up: the best of its discounts for another, or for none."""
@@ -189,7 +199,8 @@ class _Given:
         amounts: dict[int, list[int]] = {}
         for choice, amount in picks:
             amounts.setdefault(id(choice), []).append(amount)
-        outcomes, single = [row.fixed for row in self._rows], Counter[tuple[int, int]]()
+        outcomes = [Outcome(row.fixed.taken, ()) for row in self._rows]
+        single = Counter({(i, c): n for row in self._rows for i, c, n in row.fixed.single})
         for choice in self._choices:
             given_up = amounts.get(id(choice))
             outcome = choice.ways[given_up.pop() if given_up else 0]
