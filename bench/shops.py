@@ -5,13 +5,14 @@ categories, one in ten all goods; one in five is for new buyers, one in ten excl
 
 `mixed real`: a catalogue of 1,000 products in 60 categories, each with two of 40 tags. A buyer
 fills a basket half from three favourite categories and half from anywhere, mostly single units.
-Of the promotions four in ten are percentages (some by count, capped, or for so many units), the
-others amounts off units or lines, buy-N-get-M and bundles of either like goods or two named
-products, and one in ten is a spend threshold. Item promotions name five products, one category or
-a tag; one in fifty covers all goods, but a buy-N-get-M or bundle over all goods runs in one shop
-of ten, and then alone. The first two spend thresholds cover all goods, the others a category. One
-promotion in five is for new buyers only, which the buyer is not. Thresholds are drawn around what a
-basket of that size costs.
+Of the promotions four in ten are percentages, one in five of these by count, capped, or for so
+many units; the others are amounts off units or lines, buy-N-get-M and bundles of either like goods
+or two named products, and one in ten is a spend threshold. Item promotions name five products, one
+category or a tag; one in fifty covers all goods, but a buy-N-get-M or bundle over all goods runs in
+one shop of ten, and then alone. The first two spend thresholds cover all goods, the others a
+category. Every other shop ships free from an amount on, and one in five has an add-on, of which the
+buyer has chosen nothing. One promotion in five is for new buyers only, which the buyer is not.
+Thresholds are drawn around what a basket of that size costs.
 
 `adversarial`: nothing a shop would do. Bundles, buy-N-get-M, ladders and caps, a few discounts of
 units and thresholds, two in three of them over all goods and the others over half of the basket.
@@ -22,19 +23,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+from app.promotions.pricing.add_on import AddOn, AddOnTier
 from app.promotions.pricing.amount_off import AmountOffLine, AmountOffUnit
 from app.promotions.pricing.basket import Basket, BasketLine, Buyer, ListPrice
 from app.promotions.pricing.bundle import Bundle, BundlePart
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
 from app.promotions.pricing.conditions import Conditions
 from app.promotions.pricing.match import Match
-from app.promotions.pricing.percent_off import PercentOff
+from app.promotions.pricing.percent_off import LadderStep, PercentOff
 from app.promotions.pricing.promotion import Promotion
+from app.promotions.pricing.shipping import FreeShipping
 from app.promotions.pricing.spend_threshold import SpendThreshold, Tier
 
 SIZES = ((5, 5), (20, 50), (50, 200), (100, 500))
 PRODUCTS, CATEGORIES, TAGS = 1_000, 60, 40
 MEAN_AMOUNT = 15_000
+SHIPPING_AMOUNT = 1_000
 
 Shop = tuple[Basket, tuple[Promotion, ...]]
 Fields = dict[str, Any]
@@ -68,8 +72,8 @@ def _line(rng: random.Random, number: int, product: int, units: int) -> BasketLi
     )
 
 
-def _basket(lines: list[BasketLine]) -> Basket:
-    return Basket("CNY", tuple(lines), 0, ListPrice(), _BUYER)
+def _basket(lines: list[BasketLine], shipping_amount: int = 0) -> Basket:
+    return Basket("CNY", tuple(lines), shipping_amount, ListPrice(), _BUYER)
 
 
 def _fields(rng: random.Random, number: int, match: Match) -> Fields:
@@ -117,7 +121,19 @@ def _mixed_real(rng: random.Random, lines: int, promotions: int) -> Shop:
     if rng.random() < 0.1:
         fields = _fields(rng, promotions, Match())
         live[-1] = rng.choice((_free, _like_goods))(rng, fields)
-    return _basket(goods), tuple(live)
+    return _basket(goods, SHIPPING_AMOUNT), (*live, *_extras(rng, promotions + 1, lines))
+
+
+def _extras(rng: random.Random, number: int, lines: int) -> list[Promotion]:
+    """Free shipping in every other shop, and in one of five an add-on."""
+    fields, found = _fields(rng, number, Match()), list[Promotion]()
+    amount = rng.randint(1, MEAN_AMOUNT * lines)
+    if rng.random() < 0.5:
+        found.append(FreeShipping(threshold_amount=amount, **fields))
+    if rng.random() < 0.2:
+        tier = AddOnTier(price_amount=100, variant_ids=frozenset({_id(9_000)}))
+        found.append(AddOn(tiers=(tier,), **_fields(rng, number + 1, Match())))
+    return found
 
 
 def _scope(rng: random.Random) -> Match:
@@ -142,8 +158,22 @@ def _threshold(rng: random.Random, number: int, lines: int) -> Promotion:
 def _scoped(rng: random.Random, fields: Fields) -> Promotion:
     if fields["match"] == Match():
         return _percent_off(rng, fields)
-    makers = (_percent_off, _unit, _whole_line, _free, _like_goods, _two_products)
-    return rng.choices(makers, (45, 14, 8, 14, 9, 10))[0](rng, fields)
+    makers = (_percent_off, _limited, _unit, _whole_line, _free, _like_goods, _two_products)
+    return rng.choices(makers, (36, 9, 14, 8, 14, 9, 10))[0](rng, fields)
+
+
+def _limited(rng: random.Random, fields: Fields) -> Promotion:
+    """A percentage that rises with the units, is capped, or is for so many units."""
+    low, high = sorted(rng.sample(range(5, 50), 2))
+    ladder = (LadderStep(1, low * 100), LadderStep(rng.randint(2, 3), high * 100))
+    cap = rng.randint(10, 100) * 100
+    limits: tuple[Fields, ...] = (
+        {"ladder": ladder},
+        {"off_bp": high * 100, "line_off_max_amount": cap},
+        {"off_bp": high * 100, "order_off_max_amount": cap},
+        {"off_bp": high * 100, "units_max": rng.randint(1, 3)},
+    )
+    return PercentOff(**rng.choice(limits), **fields)
 
 
 def _percent_off(rng: random.Random, fields: Fields) -> Promotion:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import mul
 
-from app.promotions.pricing.components import Component, FreeOffer
+from app.promotions.pricing.components import Component
 from app.promotions.pricing.free_gains import free_gain
 from app.promotions.pricing.set_gains import Wanted, offer_gain
 from app.promotions.pricing.taken import Steps, Taken
@@ -52,7 +52,8 @@ class Board:
         self.best = self.reserve()
         self._captives = self._alone()
         # Buy-N-get-M that do the same gain the same.
-        self._kinds = (*range(len(self.component.sets)), *map(_kind, self.component.frees))
+        frees = [offer.does for offer in self.component.frees]
+        self._kinds = (*range(len(self.component.sets)), *frees)
 
     def _alone(self) -> tuple[frozenset[int], ...]:
         """For each free-unit offer the types that only it touches, and no discount of units."""
@@ -112,9 +113,3 @@ class Board:
         if value > self.best:
             self.best = value
             self.taken = taken()
-
-
-def _kind(offer: FreeOffer) -> Hashable:
-    rule = offer.promotion
-    numbers = (rule.buy, rule.get, rule.off_bp, rule.times_max, offer.saving_max_amount)
-    return (numbers, offer.type_indexes)

@@ -1,6 +1,6 @@
 """Offers that want units of the same types, in groups that can be searched apart."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
@@ -47,6 +47,13 @@ class FreeOffer:
     promotion: BuyNGetM
     type_indexes: tuple[int, ...]
     saving_max_amount: int | None = None
+
+    @property
+    def does(self) -> Hashable:
+        """What it does to which types: the same for any other one like it."""
+        rule = self.promotion
+        numbers = (rule.buy, rule.get, rule.off_bp, rule.times_max, self.saving_max_amount)
+        return (numbers, self.type_indexes)
 
 
 @dataclass(frozen=True, slots=True)

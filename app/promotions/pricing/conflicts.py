@@ -40,6 +40,10 @@ class Denial:
     one: Party
     other: Party
 
+    def concerns(self, promotion: Promotion) -> bool:
+        """Whether the promotion is of one of the parties."""
+        return self.one.has(promotion) or self.other.has(promotion)
+
 
 DENIALS: tuple[Denial, ...] = (
     Denial(Party(kind="group_price"), ANYTHING),

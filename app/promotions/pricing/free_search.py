@@ -1,6 +1,6 @@
 """Buy-N-get-M that want the same units: each takes in turn, and the last one takes its best."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from app.promotions.pricing.board import Board
@@ -35,7 +35,12 @@ class FreeSearch:
         """Let each take its best of what the ones before left: a good answer to begin with."""
         self._sets_taken = sets_taken
         given: Many = ()
+        tried = set[Hashable]()
         for offer in self.board.component.frees:
+            # One that does the same, as often as it can, has left nothing worth a look.
+            if offer.does in tried and offer.promotion.times_max is None:
+                continue
+            tried.add(offer.does)
             types = self._types_of(offer)
             best, _ = best_given(offer, types, self.board.left, self.board.reserves)
             if best is not None:

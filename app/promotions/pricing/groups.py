@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from app.promotions.pricing.components import Component
-from app.promotions.pricing.meet import Rows, meeting
-from app.promotions.pricing.outcomes import Options, Outcome, best_outcome, single_outcomes
+from app.promotions.pricing.outcomes import Options, Outcome
 from app.promotions.pricing.sums import Limit
-from app.promotions.pricing.taken import Found, savings_by_type
+from app.promotions.pricing.taken import Found
 from app.promotions.pricing.units import UnitType
 
 
@@ -23,7 +22,7 @@ class Groups:
         """Add the types that no component has."""
         joined = {i for component, _ in found for i in component.type_indexes}
         alone = [unit for unit in types if unit.index not in joined]
-        self._types, self._reserves, self._options = types, reserves, options
+        self.types, self.reserves, self.options = types, reserves, options
         self.rows: list[tuple[Component, Found | None, int]] = [
             *((component, row, row.bound_saving_amount) for component, row in found),
             *(
@@ -32,45 +31,30 @@ class Groups:
             ),
         ]
         self.bound = sum([most for _, _, most in self.rows])
-        self._ways: Rows | None = None
 
     def bound_within(self, limit: Limit) -> int:
         """The most that can be saved within a limit: so much inside, and all elsewhere."""
         inside = sum([most for one, _, most in self.rows if _is_inside(one, limit)])
         return self.bound - max(inside - limit.saving_amount, 0)
 
-    def meeting(self, limits: Sequence[Limit]) -> list[Outcome] | None:
-        """Outcomes that save all that one limit allows, and the most elsewhere, if easily found."""
-        if len({limit.covers for limit in limits}) > 1:
-            return None
-        limit = min(limits, key=lambda limit: limit.saving_amount)
-        inside, others = [], []
-        for (component, _, _), ways in zip(self.rows, self._all_ways(), strict=True):
-            if _is_inside(component, limit):
-                inside.append(ways)
-            else:
-                others.append(ways[max(ways)])
-        elsewhere = sum([self._covered(one, limit) for one in others])
-        met = meeting(inside, limit.saving_amount - elsewhere) if inside else None
-        return None if met is None else [*others, *met]
+    def is_settled(
+        self, component: Component, found: Found | None, limits: Sequence[Limit]
+    ) -> bool:
+        """Whether no limit has any of its goods, so that its best, which is known, is best."""
+        is_best = found is None or found.saving_amount == found.bound_saving_amount
+        return is_best and not any(
+            limit.covers[i] for limit in limits for i in component.type_indexes
+        )
 
-    def _all_ways(self) -> Rows:
-        """Each component at its best, and each type by itself in all its ways."""
-        if self._ways is None:
-            self._ways = [
-                single_outcomes(self._types[one.type_indexes[0]], self._options)
-                if found is None
-                else best_outcome(one, found.taken, self._types, self._options)
-                for one, found, _ in self.rows
-            ]
-        return self._ways
-
-    def _covered(self, outcome: Outcome, limit: Limit) -> int:
-        """What an outcome at its best saves on the types covered."""
-        rows = [(i, self._reserves[i] * n) for i, _, n in outcome.single]
-        for one in outcome.taken:
-            rows += [(i, amount) for i, _, amount in savings_by_type(one, self._types)]
-        return sum([amount for i, amount in rows if limit.covers[i]])
+    def best_outcome(self, component: Component, found: Found | None) -> Outcome:
+        """What was found, and each unit left with the best of its own discounts."""
+        left = {i: self.types[i].quantity for i in component.type_indexes}
+        taken = () if found is None else found.taken
+        for one in taken:
+            for i, n in one.units:
+                left[i] -= n * one.times
+        rows = [(i, self.options[i], n) for i, n in left.items()]
+        return Outcome(taken, tuple((i, row[0][0], n) for i, row, n in rows if row and n))
 
 
 def _is_inside(component: Component, limit: Limit) -> bool:

@@ -54,12 +54,16 @@ class _Open:
 
 @dataclass(slots=True)
 class ItemSearch:
-    """One component's search; `reserves` has each type's saving per unit by itself."""
+    """One component's search; `reserves` has each type's saving per unit by itself.
+
+    `hints` are prices that did well for another component of the types.
+    """
 
     component: Component
     types: Sequence[UnitType]
     reserves: Sequence[int]
     steps: Steps
+    hints: Mapping[int, int] = field(default_factory=dict)
     _board: Board = field(init=False)
     _frees: FreeSearch = field(init=False)
     _chosen: list[Chosen] = field(default_factory=list)
@@ -72,12 +76,13 @@ class ItemSearch:
         self._board, self._frees = board, FreeSearch(board)
         reserves = {i: self.reserves[i] for i in component.type_indexes}
         self._greedy(reserves)
-        root = tighten(board, reserves, self._greedy)
+        root = tighten(board, reserves, self._greedy, self.hints)
         if root > board.best:
             self._next(0, 0)
         is_whole = all(offer.is_whole for offer in component.sets)
         bound = min(root, max(board.best, board.open_bound)) if is_whole else root
-        return Found(board.best, board.taken, max(board.best, bound))
+        prices = board.levels[-1].prices if len(board.levels) > 1 else {}
+        return Found(board.best, board.taken, max(board.best, bound), prices)
 
     def _greedy(self, prices: Mapping[int, int]) -> None:
         """The sets that gain most at these prices, then free units: a good answer to begin with."""

@@ -1,65 +1,128 @@
-"""Saving exactly what a limit allows, where that can be done without much ado.
+"""Saving no more than limits allow, and as much as that: over all sums at once.
 
-What several promotions contend for stays at its best; of the other types, most give up nothing and
-some their whole discount, and two small groups of them are tried in all their ways against one
-another until the sum is met. More than the limit is never saved, so a sum that is met is the best.
+Everything begins at its best and gives some of it up. The amounts that goods can give up together
+are the bits of one number: a choice that can give up an amount moves all bits up by it. So the
+least amount that is enough is exact however many ways there are, at a cost that grows with the
+amounts alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from app.promotions.pricing.outcomes import Outcome
+from app.promotions.pricing.taken import Steps
 
-# Ways to give up less, for each of the two groups tried against one another.
-WAYS_MAX = 300
-# How many types give up everything is tried from none on, so often.
-BASES_MAX = 40
-
-# What is saved by each way a component can end.
-Rows = Sequence[Mapping[int, Outcome]]
-_Ways = dict[int, dict[int, int]]
+# So many bits are moved in about the time of one look.
+BITS_A_LOOK = 1 << 17
 
 
-def meeting(rows: Rows, saving_amount: int) -> list[Outcome] | None:
-    """One outcome of each row that together save exactly so much; None when none was met."""
-    missing = sum([max(row) for row in rows]) - saving_amount
-    if missing <= 0:
-        return [row[max(row)] for row in rows] if missing == 0 else None
-    # The types with most ways are for trying out, the others for giving up whole.
-    ranked = sorted(range(len(rows)), key=lambda place: (-len(rows[place]), place))
-    ranked = [place for place in ranked if len(rows[place]) > 1]
-    one, used = _ways(rows, ranked)
-    other, used_too = _ways(rows, ranked[used:])
-    most = max(one) + max(other)
-    for base in _bases(rows, ranked[used + used_too :]):
-        rest = missing - sum(base.values())
-        if 0 <= rest <= most:
-            for given_up, chosen in one.items():
-                if rest - given_up in other:
-                    return _outcomes(rows, {**base, **chosen, **other[rest - given_up]})
-    return None
+class Choice:
+    """What goods save at best, and what is done instead to give up so much of it, or nothing."""
+
+    __slots__ = ("saving_amount", "types_mask", "ways")
+
+    def __init__(self, types_mask: int, saving_amount: int, ways: Mapping[int, Outcome]) -> None:
+        """Take the ways by what each of them gives up."""
+        self.types_mask, self.saving_amount, self.ways = types_mask, saving_amount, ways
+
+    def mask_within(self, most_amount: int) -> int:
+        """The amounts, up to the most, as bits."""
+        return sum([1 << given_up for given_up in self.ways if given_up <= most_amount])
+
+    def picks(self, given_up: int) -> Iterator[tuple["Choice", int]]:
+        """Itself, where it gives something up."""
+        if given_up:
+            yield self, given_up
 
 
-def _ways(rows: Rows, places: Sequence[int]) -> tuple[_Ways, int]:
-    """What the first of these can give up together, by the sum, and how many of them it took."""
-    ways: _Ways = {0: {}}
-    for used, place in enumerate(places):
-        if len(ways) * len(rows[place]) > WAYS_MAX:
-            return ways, used
-        most = max(rows[place])
-        for given_up, chosen in list(ways.items()):
-            for saved in rows[place]:
-                ways.setdefault(given_up + most - saved, {**chosen, place: most - saved})
-    return ways, len(places)
+class Giving:
+    """What parts can give up together: at least `missing_amount`, and no more than `most_amount`.
+
+    `is_whole` unless the steps ran out; then some choices give up nothing. Where nothing is made of
+    it any further (`is_last`), parts are added only until what is missing is met exactly.
+    """
+
+    __slots__ = ("_mask", "_parts", "_steps", "is_whole")
+
+    def __init__(
+        self,
+        parts: "Sequence[Choice | Giving]",
+        missing_amount: int,
+        most_amount: int,
+        steps: Steps,
+        *,
+        is_last: bool,
+    ) -> None:
+        """Add the parts in turn, those that have limits of their own before the others."""
+        givings = [part for part in parts if isinstance(part, Giving)]
+        missing, most = max(missing_amount, 0), max(most_amount, 0)
+        self.is_whole: bool = all(part.is_whole for part in givings)
+        self._parts, self._mask, self._steps = list[_Added](), 1, steps
+        for giving in givings:
+            if not self._add(giving, most):
+                # What it must give up at least is not known to be given up.
+                self._mask, self.is_whole = 0, False
+        for choice in parts:
+            if is_last and self._mask >> missing & 1:
+                break
+            if isinstance(choice, Choice) and not self._add(choice, most):
+                self.is_whole = False
+                break
+        self._mask = self._mask >> missing << missing
+
+    def _add(self, part: "Choice | Giving", most_amount: int) -> bool:
+        mask = part.mask_within(most_amount)
+        fewer, more = sorted((self._mask, mask), key=int.bit_count)
+        looks = 1 + fewer.bit_count() * more.bit_length() // BITS_A_LOOK
+        if looks > self._steps.left:
+            return False
+        self._steps.take(looks)
+        self._parts.append((part, mask, self._mask))
+        self._mask = _sums(fewer, more) & _up_to(most_amount)
+        return True
+
+    def mask_within(self, most_amount: int) -> int:
+        """The amounts, up to the most, as bits."""
+        return self._mask & _up_to(most_amount)
+
+    @property
+    def least(self) -> int | None:
+        """The least amount that is enough; None where there is none."""
+        return (self._mask & -self._mask).bit_length() - 1 if self._mask else None
+
+    def picks(self, given_up: int) -> Iterator[tuple[Choice, int]]:
+        """The choices that give up so much together."""
+        for part, mask, before in reversed(self._parts):
+            mine = _share(given_up, mask, before)
+            yield from part.picks(mine)
+            given_up -= mine
 
 
-def _bases(rows: Rows, places: Sequence[int]) -> Iterator[dict[int, int]]:
-    """Ever more of these giving up all they can."""
-    base: dict[int, int] = {}
-    yield base
-    for place in places[:BASES_MAX]:
-        base = {**base, place: max(rows[place]) - min(rows[place])}
-        yield base
+# A part, its amounts, and the amounts of all the parts before it.
+_Added = tuple[Choice | Giving, int, int]
 
 
-def _outcomes(rows: Rows, given_up: Mapping[int, int]) -> list[Outcome]:
-    return [row[max(row) - given_up.get(place, 0)] for place, row in enumerate(rows)]
+def _share(given_up: int, mask: int, before: int) -> int:
+    """What a part gives up of it, as little as can be where it has fewer amounts."""
+    if mask.bit_count() <= before.bit_count():
+        return next(n for n in _bits(mask) if n <= given_up and before >> given_up - n & 1)
+    rest = next(n for n in _bits(before) if n <= given_up and mask >> given_up - n & 1)
+    return given_up - rest
+
+
+def _up_to(most_amount: int) -> int:
+    return (1 << most_amount + 1) - 1
+
+
+def _sums(fewer: int, more: int) -> int:
+    """Each bit of the one moved by each bit of the other."""
+    sums = 0
+    for amount in _bits(fewer):
+        sums |= more << amount
+    return sums
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low

@@ -11,9 +11,6 @@ from app.promotions.pricing.units import UnitType
 
 # More offers and types than these have more outcomes together than anybody could look at.
 DEPTH_MAX = 250
-# Of one type alone, so many sums over so many of its discounts are ways enough.
-SINGLES_MAX = 60
-OPTIONS_LOOKED_AT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,30 +188,3 @@ def options_of(
         for index, saving in row:
             found[index].setdefault(saving, candidate)
     return [[(first[saving], saving) for saving in sorted(first, reverse=True)] for first in found]
-
-
-def best_outcome(
-    component: Component, taken: Sequence[Taken], types: Sequence[UnitType], options: Options
-) -> dict[int, Outcome]:
-    """What was found for a component, the units left with the best for each, by what it saves."""
-    left = {i: types[i].quantity for i in component.type_indexes}
-    saved = 0
-    for one in taken:
-        saved += one.saving_amount * one.times
-        for i, n in one.units:
-            left[i] -= n * one.times
-    single = [(i, options[i][0][0], n) for i, n in left.items() if n and options[i]]
-    saved += sum([_highest(options[i]) * n for i, n in left.items()])
-    return {saved: Outcome(tuple(taken), tuple(single))}
-
-
-def single_outcomes(unit: UnitType, options: Options) -> dict[int, Outcome]:
-    """Each sum that the units of one type can save by themselves, and one way to."""
-    found: dict[int, Outcome] = {}
-    ways = options[unit.index][:OPTIONS_LOOKED_AT]
-    for chosen, saving in _shares_of(unit.quantity, ways, 0):
-        if len(found) >= SINGLES_MAX:
-            break
-        found.setdefault(saving, Outcome((), tuple((unit.index, c, n) for c, n in chosen)))
-    found.setdefault(0, Outcome((), ()))
-    return found

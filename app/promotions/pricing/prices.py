@@ -7,74 +7,94 @@ prices holds, so the steps need no more care than integers give.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from app.promotions.pricing.board import Board
+from app.promotions.pricing.shares import shares
 
-ROUNDS_MAX = 24
+ROUNDS_MAX = 16
+ROUNDS_AGAIN_MAX = 3
 # What a node costs pays for so many rounds: each of them tightens the bound of every node.
-NODES_A_ROUND = 8
-# After so many rounds without a better bound the steps are halved.
-PATIENCE = 3
+NODES_A_ROUND = 2
+# After so many rounds without a better bound the steps are halved, and not more often than this.
+PATIENCE = 2
+HALVED_MAX = 3
 
 Prices = Mapping[int, int]
 
 
-def tighten(board: Board, reserves: Prices, greedy: Callable[[Prices], None]) -> int:
-    """Give the board prices to bound by, and tell the least bound on what can be saved."""
-    search = _Search(board, reserves)
-    board.add_level(reserves, search.best_gains)
-    for _ in range(ROUNDS_MAX):
-        if search.best <= board.best or not board.steps.take(board.looks // NODES_A_ROUND):
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Prices, what they bound the saving by, and what each offer then gains and wants."""
+
+    prices: Prices
+    bound: int
+    gains: tuple[int, ...]
+    wanted: Mapping[int, int]
+
+
+def tighten(board: Board, reserves: Prices, greedy: Callable[[Prices], None], hints: Prices) -> int:
+    """Give the board prices to bound by, and tell the least bound on what can be saved.
+
+    Prices that did well for these types under other offers are a better start than any other.
+    """
+    first = best = _look(board, reserves)
+    board.add_level(first.prices, first.gains)
+    if best.bound > board.best:
+        if hints.keys() >= reserves.keys():
+            start = {i: max(hints[i], reserve) for i, reserve in reserves.items()}
+            rounds = ROUNDS_AGAIN_MAX
+        else:
+            start, rounds = shares(board.component, board.types, reserves), ROUNDS_MAX
+        best = _best_of(board, first, _look(board, start), rounds)
+    if best.bound > board.best and best is not first:
+        board.add_level(best.prices, best.gains)
+        greedy(best.prices)
+    return best.bound
+
+
+def _best_of(board: Board, first: _Look, second: _Look, rounds: int) -> _Look:
+    """The best found in a few steps from the better of two looks."""
+    now = best = min(first, second, key=lambda look: look.bound)
+    damping, idle, halved = 1, 0, 0
+    for _ in range(rounds):
+        if best.bound <= board.best or not board.steps.take(board.looks // NODES_A_ROUND):
             break
-        if not search.move():
+        prices = _moved(board, now, damping)
+        if prices == now.prices:
             break
-    if search.best > board.best and search.best_prices != reserves:
-        board.add_level(search.best_prices, search.best_gains)
-        greedy(search.best_prices)
-    return search.best
+        now = _look(board, prices)
+        idle += 1
+        if now.bound < best.bound:
+            best, idle, halved = now, 0, 0
+        elif idle > PATIENCE:
+            # Too far: once more from the best, by shorter steps.
+            now, damping, idle, halved = best, damping * 2, 0, halved + 1
+            if halved > HALVED_MAX:
+                break
+    return best
 
 
-class _Search:
-    """The prices tried last, what they make each type wanted, and the best so far."""
+def _look(board: Board, prices: Prices) -> _Look:
+    rows = board.gains(prices)
+    wanted = Counter[int]()
+    for _, row in rows:
+        wanted.update(row)
+    gains = tuple(gain for gain, _ in rows)
+    bound = sum([prices[i] * n for i, n in board.left.items()]) + sum(gains)
+    return _Look(prices, bound, gains, wanted)
 
-    def __init__(self, board: Board, reserves: Prices) -> None:
-        self._board = board
-        self._damping, self._idle = 1, 0
-        self.best = -1
-        self._look_at(reserves)
 
-    def _look_at(self, prices: Prices) -> None:
-        rows = self._board.gains(prices)
-        self._prices, self._wanted = prices, Counter[int]()
-        for _, row in rows:
-            self._wanted.update(row)
-        gains = [gain for gain, _ in rows]
-        self._bound = sum([prices[i] * n for i, n in self._board.left.items()]) + sum(gains)
-        if self.best < 0 or self._bound < self.best:
-            self.best, self.best_prices, self.best_gains = self._bound, prices, gains
-            self._idle = 0
+def _moved(board: Board, look: _Look, damping: int) -> dict[int, int]:
+    """Each price moved by how much its units are wanted too often, as if that closed the gap.
 
-    def move(self) -> bool:
-        """Look at other prices; False when there is no reason to change any."""
-        self._idle += 1
-        if self._idle > PATIENCE:
-            self._damping, self._idle = self._damping * 2, 0
-        prices = self._moved()
-        if prices == self._prices:
-            return False
-        self._look_at(prices)
-        return True
-
-    def _moved(self) -> dict[int, int]:
-        """Each price moved by how much its units are wanted too often, as if that closed the gap.
-
-        Rounded up, so that what is wanted too often always becomes dearer.
-        """
-        left, prices, reserves = self._board.left, self._prices, self._board.reserves
-        excess = {i: self._wanted.get(i, 0) - n for i, n in left.items()}
-        open_ = [n for i, n in excess.items() if n > 0 or prices[i] > reserves[i]]
-        norm = sum([n * n for n in open_]) * self._damping
-        if not norm:
-            return dict(prices)
-        gap = self._bound - self._board.best
-        return {i: max(prices[i] - (-gap * excess[i] // norm), reserves[i]) for i in prices}
+    Rounded up, so that what is wanted too often always becomes dearer.
+    """
+    left, prices, reserves = board.left, look.prices, board.reserves
+    excess = {i: look.wanted.get(i, 0) - n for i, n in left.items()}
+    open_ = [n for i, n in excess.items() if n > 0 or prices[i] > reserves[i]]
+    norm = sum([n * n for n in open_]) * damping
+    if not norm:
+        return dict(prices)
+    gap = look.bound - board.best
+    return {i: max(prices[i] - (-gap * excess[i] // norm), reserves[i]) for i in prices}

@@ -8,6 +8,7 @@ saved without losing it. Thresholds further on are tried for with and without ea
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
 from app.promotions.pricing.bounds import Bounds, LaterOffer
@@ -23,8 +24,15 @@ from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.sums import Limit, LimitedSums
 from app.promotions.pricing.taken import Found, Steps, Taken, savings_by_type
 from app.promotions.pricing.units import UnitType
+from app.promotions.pricing.within import Within
 
 SCENARIOS_MAX = 24
+# Of the steps that components have, the thresholds in question may take as many again over this.
+LATER_PART = 2
+# A scenario is cheap to bound, so more of them may be found not worth a closer look.
+SCENARIOS_BOUNDED_MAX = 200
+# Types under a later offer that are laid out in about the time of one look.
+ROWS_A_LOOK = 4
 SUMS_LOOKED_AT = 100
 # Of each threshold after the order layer so many sums below it are tried.
 SUMS_TRIED = 8
@@ -46,13 +54,15 @@ class Searches:
 
     def __init__(self, steps_max: int) -> None:
         """Begin with so many steps."""
-        self.steps, self._steps_max = Steps(steps_max), steps_max
+        self.steps, self.later_steps = Steps(steps_max), Steps(steps_max // LATER_PART)
+        self._steps_max = steps_max
         self._known: dict[Hashable, Found] = {}
+        self._hints: dict[int, int] = {}
 
     def again(self, parts: int) -> "Searches":
         """What is known so far, with one of so many parts of the steps there were at first."""
-        fresh = Searches(self._steps_max)
-        fresh.steps, fresh._known = Steps(self._steps_max // parts), self._known
+        fresh = Searches(self._steps_max // parts)
+        fresh._known, fresh._hints = self._known, self._hints
         return fresh
 
     def found(
@@ -67,7 +77,9 @@ class Searches:
             tuple([reserves[index] for index in indexes]),
         )
         if key not in self._known:
-            self._known[key] = ItemSearch(component, types, reserves, self.steps).run()
+            search = ItemSearch(component, types, reserves, self.steps, self._hints)
+            self._known[key] = found = search.run()
+            self._hints.update(found.prices)
         return self._known[key]
 
 
@@ -78,8 +90,7 @@ class Table:
         self, types: Sequence[UnitType], offers: Offers, frame: Frame, searches: Searches
     ) -> None:
         """Search each component of the item layer by itself."""
-        steps = searches.steps
-        self.types, self.offers, self.steps = types, offers, steps
+        self.types, self.offers, self.steps = types, offers, searches.later_steps
         self.later = LaterOffers(
             offers.orders,
             offers.coupons,
@@ -109,6 +120,11 @@ class Table:
             plan, bound = self._closest(plan, bound)
         return replace(plan, bound_saving_amount=max(bound, plan.saving_amount))
 
+    @cached_property
+    def within(self) -> Within:
+        """The groups as limits see them; most baskets never ask."""
+        return Within(self.groups, self.steps)
+
     def bound(self) -> int:
         """What nothing can exceed, denials or not."""
         bounds = Bounds(self.types, self.later)
@@ -117,11 +133,13 @@ class Table:
     def _over_scenarios(self, plan: Plan) -> tuple[Plan, int]:
         """The best plan over all scenarios, and the most the first two layers could save."""
         below = max(self.bounds.below(self.groups.bound, {}), plan.below_coupon_amount)
+        followed = 0
         for count, scenario in enumerate(self.bounds.scenarios()):
-            if count == SCENARIOS_MAX:
+            if followed == SCENARIOS_MAX or count == SCENARIOS_BOUNDED_MAX:
                 return plan, max(below, self.bounds.below_at_all(self.groups.bound))
             so_far = plan.below_coupon_amount
             other, other_below = self._within(scenario, so_far)
+            followed += other_below > so_far
             # What cannot save more than was found so far is not followed any further.
             below = max(below, other_below, so_far)
             if other is not None:
@@ -162,7 +180,7 @@ class Table:
     def _may_lay_out(self) -> bool:
         """A plan is priced in full: a look at every type by every later offer."""
         later = len(self.later.orders) + len(self.bounds.after_orders)
-        return self.steps.take(len(self.types) * (1 + later))
+        return self.steps.take(1 + len(self.types) * (1 + later) // ROWS_A_LOOK)
 
     def _within(self, scenario: dict[int, int], so_far: int) -> tuple[Plan | None, int]:
         """The best plan that keeps these subtotals, if any can be better, and their bound."""
@@ -172,13 +190,18 @@ class Table:
             limits.append(Limit(offer.covers, self.bounds.goods_of(offer) - threshold))
         item_bound = min(map(self.groups.bound_within, limits))
         bound = self.bounds.below(item_bound, scenario)
-        if bound <= so_far:
+        if bound <= so_far or not self._may_lay_out():
             return None, bound
-        met = self.groups.meeting(limits) if self._may_lay_out() else None
-        plan = None if met is None else self._plan_of(met)
-        if plan is not None and plan.below_coupon_amount == bound:
-            return plan, bound
-        sums, is_whole = self._sums(limits, self._least(item_bound, scenario, so_far))
+        least = self._least(item_bound, scenario, so_far)
+        plan = None
+        for all_ways in (False, True):
+            near = self.within.nearest(limits, least, all_ways=all_ways)
+            if near is not None:
+                plan = self._plan_of(near.outcomes)
+                bound = self.bounds.below(near.saving_amount, scenario) if near.is_most else bound
+                if near.is_most or plan.below_coupon_amount == bound:
+                    return plan, bound
+        sums, is_whole = self._sums(limits, least)
         best = sums.best()
         if is_whole:
             bound = 0 if best is None else self.bounds.below(best[0], scenario)
@@ -242,8 +265,11 @@ class Table:
         """
         sums = LimitedSums(self.types, self.options, limits, self.steps, saving_min)
         whole = rest = self.groups.bound
-        for component, _, most in self.groups.rows:
+        for component, found, most in self.groups.rows:
             rest -= most
+            if self.groups.is_settled(component, found, limits):
+                sums.add(iter([self.groups.best_outcome(component, found)]), rest)
+                continue
             least = max(saving_min - (whole - most), 0)
             search = OutcomeSearch(component, self.types, self.options, self.steps, least)
             sums.add(search.run(), rest)

@@ -1,7 +1,7 @@
 """What a search of the item layer takes, finds, and may still look at."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
 from app.promotions.pricing.components import SetOffer
@@ -27,11 +27,15 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found for a component, with the reserve of the units left, and its bound."""
+    """What was found for a component, with the reserve of the units left, and its bound.
+
+    `prices` are those that it was bounded by, where they are not the reserves alone.
+    """
 
     saving_amount: int
     taken: tuple[Taken, ...]
     bound_saving_amount: int
+    prices: Mapping[int, int] = field(default_factory=dict)
 
 
 class Steps:

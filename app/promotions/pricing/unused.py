@@ -118,10 +118,11 @@ class Judge:
         """The promotions used that the conflict matrix keeps it away from."""
         if promotion.exclusive:
             return None
+        rows = [row for row in self.question.denials if row.concerns(promotion)]
+        if not rows:
+            return None
         rivals = tuple(
-            str(one.id)
-            for one in self.used
-            if not one.exclusive and denied(one, promotion, self.question.denials)
+            str(one.id) for one in self.used if not one.exclusive and denied(one, promotion, rows)
         )
         return Reason("denied_by_other", (("promotion_ids", rivals),)) if rivals else None
 

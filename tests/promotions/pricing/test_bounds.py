@@ -9,12 +9,18 @@ from app.promotions.pricing.bundle import Bundle, BundlePart
 from app.promotions.pricing.buy_n_get_m import BuyNGetM
 from app.promotions.pricing.components import FreeOffer, SetOffer, components
 from app.promotions.pricing.free_gains import free_gain
+from app.promotions.pricing.groups import Groups
 from app.promotions.pricing.item_layer import Mode, UnitSet
 from app.promotions.pricing.match import LineIndex, Match
-from app.promotions.pricing.meet import meeting
-from app.promotions.pricing.outcomes import Outcome
+from app.promotions.pricing.meet import Choice, Giving
+from app.promotions.pricing.offers import UnitOffer
+from app.promotions.pricing.outcomes import Outcome, options_of
 from app.promotions.pricing.set_gains import Piece, Room, offer_gain, pieces_gain
+from app.promotions.pricing.sums import Limit
+from app.promotions.pricing.table import reserves_of
+from app.promotions.pricing.taken import Steps
 from app.promotions.pricing.units import UnitType, unit_types
+from app.promotions.pricing.within import Nearest, Within
 from tests.promotions.pricing.builders import basket, line, percent, uid
 
 TRIES = 400
@@ -152,13 +158,59 @@ def test_lines_that_do_not_depend_on_one_another_are_searched_apart() -> None:
     assert components(types, [], [rare]) == [], "three units are too few for four"
 
 
-def test_a_limit_is_met_to_the_minor_unit_or_not_at_all() -> None:
-    rows = [
-        {0: Outcome((), ()), 7: Outcome((), ((0, 0, 1),))},
-        {0: Outcome((), ()), 11: Outcome((), ((1, 0, 1),))},
-        {5: Outcome((), ((2, 0, 1),))},
-    ]
-    assert meeting(rows, 16) == [rows[0][0], rows[1][11], rows[2][5]]
-    assert meeting(rows, 23) == [rows[0][7], rows[1][11], rows[2][5]]
-    assert meeting(rows, 15) is None
-    assert meeting(rows, 24) is None
+def some_choices(rng: random.Random) -> list[Choice]:
+    amounts = [{0, *(rng.randint(1, 9) for _ in range(2))} for _ in range(rng.randint(1, 3))]
+    return [Choice(1, 9, {n: Outcome((), ((n, 0, 1),)) for n in some}) for some in amounts]
+
+
+def test_the_least_that_is_enough_is_given_up_within_limits_of_limits() -> None:
+    rng = random.Random(5)
+    for _ in range(TRIES):
+        inner, outer = some_choices(rng), some_choices(rng)
+        missing, missing_inside = rng.randint(-2, 30), rng.randint(-2, 15)
+        inside = Giving(inner, missing_inside, 40, Steps(1_000), is_last=False)
+        giving = Giving([*outer, inside], missing, 40, Steps(1_000), is_last=True)
+        enough = [
+            sum(row)
+            for row in product(*(choice.ways for choice in inner + outer))
+            if sum(row[: len(inner)]) >= missing_inside and missing <= sum(row) <= 40
+        ]
+        assert giving.is_whole
+        assert giving.least == min(enough, default=None)
+        if giving.least is not None:
+            picks = list(giving.picks(giving.least))
+            assert sum(amount for _, amount in picks) == giving.least
+            assert sum(n for choice, n in picks if choice in inner) >= missing_inside
+            assert all(amount in choice.ways for choice, amount in picks)
+
+
+def test_what_is_not_given_up_for_want_of_steps_is_told() -> None:
+    choices = [Choice(1, 9, {0: Outcome((), ()), n: Outcome((), ())}) for n in (3, 4)]
+    known = Giving(choices, 4, 40, Steps(10), is_last=True)
+    assert (known.least, known.is_whole) == (4, True)
+    cut = Giving(choices, 4, 40, Steps(1), is_last=True)
+    assert (cut.least, cut.is_whole) == (None, False)
+
+
+def within_one(limit: Limit, *offers: UnitOffer, all_ways: bool) -> Nearest | None:
+    types = unit_types(basket(*(line(variant, 1, 100) for variant in range(1, 4))))
+    options = options_of(len(types), [offer.savings for offer in offers])
+    reserves, _ = reserves_of(len(types), offers)
+    groups = Groups([], types, reserves, options)
+    return Within(groups, Steps(100)).nearest([limit], 0, all_ways=all_ways)
+
+
+@pytest.mark.parametrize("all_ways", [False, True])
+@pytest.mark.parametrize(("limit_amount", "saving_amount"), [(60, 60), (49, 47), (9, 0), (70, 67)])
+def test_single_units_give_up_a_whole_discount_or_take_another(
+    limit_amount: int, saving_amount: int, all_ways: bool
+) -> None:
+    offers = (
+        UnitOffer(percent(1, 3_000), ((0, 30), (1, 20), (2, 17))),
+        UnitOffer(percent(2, 1_000), ((0, 10), (1, 10), (2, 10))),
+    )
+    found = within_one(Limit((True,) * 3, limit_amount), *offers, all_ways=all_ways)
+    assert found is not None
+    assert (found.saving_amount, found.is_most) == (saving_amount, True)
+    saved = sum(dict(offers[c].savings)[i] * n for o in found.outcomes for i, c, n in o.single)
+    assert saved == saving_amount
