@@ -42,7 +42,8 @@ def best_plan(question: Question, offers: Offers, *, steps_max: int = STEPS_MAX)
         better = min([best, *others], key=Plan.preference)
         if better is best:
             break
-        best = replace(better, bound_saving_amount=best.bound_saving_amount)
+        bound = max(best.bound_saving_amount, better.saving_amount)
+        best = replace(better, bound_saving_amount=bound)
         if not best.used:
             return best
     return replace(best, runner_up_saving_amount=max(plan.saving_amount for plan in others))

@@ -155,8 +155,9 @@ class Table:
         rests = rests_of(self.types, uses)
         later = self.later
         if skipped:
-            kept = tuple(offer for offer in later.orders if offer.promotion not in skipped)
-            later = replace(later, orders=kept)
+            orders = tuple(offer for offer in later.orders if offer.promotion not in skipped)
+            coupons = tuple(offer for offer in later.coupons if offer.promotion not in skipped)
+            later = replace(later, orders=orders, coupons=coupons)
         outturn = work_out(rests, sum(use.amount for use in uses), later)
         return Plan(tuple(uses), rests, outturn, outturn.saving_amount)
 
@@ -224,7 +225,7 @@ class Table:
         missed = self.bounds.missed_later(plan)
         for limits, count in self._aims(missed):
             sums, is_whole = self._sums(limits)
-            skips = list(self._skips()) if missed or len(self.later.orders) > 1 else [()]
+            skips = list(self._skips()) if missed or len(self._skippable) > 1 else [()]
             for outcomes in sums.most(count):
                 for skipped in skips:
                     if not self._may_lay_out():
@@ -248,12 +249,18 @@ class Table:
     def _is_told_by_subtotal(self, skips: Sequence[tuple[Promotion, ...]]) -> bool:
         """Whether one subtotal says all that later layers see, and no set of them was left out."""
         followed = [*self.later.orders, *self.bounds.after_orders]
-        is_one = len({offer.covers for offer in followed}) == 1
-        return is_one and len(skips) == 2 ** len(self.later.orders)
+        # What the shop's cap gives back falls on all goods, by what was taken off them.
+        is_one = len({offer.covers for offer in followed}) == 1 and self.later.cap_amount is None
+        return is_one and len(skips) == 2 ** len(self._skippable)
+
+    @property
+    def _skippable(self) -> list[Promotion]:
+        """What can cost the buyer a threshold further on: order discounts and the coupon."""
+        return [offer.promotion for offer in (*self.later.orders, *self.later.coupons)]
 
     def _skips(self) -> Iterator[tuple[Promotion, ...]]:
-        """Order discounts to do without: none, then each, then more of a few."""
-        promotions = [offer.promotion for offer in self.later.orders]
+        """What to do without: nothing, then each, then more of a few."""
+        promotions = self._skippable
         most = len(promotions) if len(promotions) <= ALL_SKIPS_MAX else 1
         for count in range(most + 1):
             yield from combinations(promotions, count)

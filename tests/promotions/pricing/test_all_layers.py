@@ -141,6 +141,66 @@ def test_no_way_through_all_layers_is_cheaper(case: tuple[Basket, list[Promotion
         assert answer.total_amount == least
 
 
+@st.composite
+def near_thresholds(draw: st.DrawFn) -> tuple[Basket, list[Promotion], Terms]:
+    """Discounts that each cost the buyer what a threshold further on would give, or just do not."""
+    goods = draw(handfuls())
+    whole = sum(row.quantity * row.list_amount for row in goods.lines)
+    few = st.integers(1, 12)
+    near = st.integers(0, 24).map(lambda below: max(whole - below, 0))
+
+    def fields(number: int, **more: Any) -> dict[str, Any]:
+        return {"id": uid(number), "version": 1, **more}
+
+    promotions: list[Promotion] = [
+        draw(
+            st.sampled_from(
+                (
+                    FreeShipping(threshold_amount=draw(near), **fields(10)),
+                    AddOn(
+                        tiers=(
+                            AddOnTier(
+                                threshold_amount=draw(near),
+                                price_amount=1,
+                                variant_ids=ids([40]),
+                            ),
+                        ),
+                        **fields(10),
+                    ),
+                )
+            )
+        )
+    ]
+    for number in draw(st.lists(st.integers(11, 15), min_size=1, max_size=4, unique=True)):
+        coupon = {"needs_coupon": draw(st.booleans())}
+        amount = AmountOffOrder(off_amount=draw(few), **fields(number, **coupon))
+        share = PercentOffOrder(off_bp=draw(st.integers(1, 3_000)), **fields(number, **coupon))
+        promotions.append(draw(st.sampled_from((amount, share))))
+    chosen = [
+        AddOnChoice("add", one.id, uid(40), 1) for one in promotions if isinstance(one, AddOn)
+    ]
+    coupons = [Coupon(uid(900 + n), one.id) for n, one in enumerate(promotions) if one.needs_coupon]
+    basket = replace(
+        goods,
+        shipping_amount=draw(st.integers(0, 30)),
+        coupons=tuple(coupons),
+        add_ons=tuple(chosen),
+        offered={uid(40): line(40, list_amount=draw(st.integers(1, 30)))},
+    )
+    return basket, promotions, Terms()
+
+
+@given(near_thresholds())
+def test_no_discount_costs_the_buyer_a_threshold_further_on(
+    case: tuple[Basket, list[Promotion], Terms],
+) -> None:
+    least = every_way.least_total(*case)
+    answer = price(case)
+    assert answer.bound_amount <= least <= answer.total_amount
+    if answer.optimality == "proven":
+        assert answer.total_amount == least
+
+
 @given(cases(), st.integers(0, 10_000), st.integers(0, 9_000), st.integers(0, 10_000))
 def test_parts_sum_and_nothing_leaves_its_bounds(
     case: tuple[Basket, list[Promotion], Terms], cap_bp: int, points: int, share_bp: int
