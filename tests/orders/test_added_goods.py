@@ -4,10 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from app.catalog.models import Variant
+from app.core.sql import table
 from tests.factories import Caller, statements
-from tests.orders.market import SOLO_AMOUNT, Market
+from tests.orders.market import ADDRESS, SOLO_AMOUNT, Market
 from tests.promotions.giving import promoted
 
 CUP_AMOUNT = 8_900
@@ -176,3 +178,37 @@ async def test_quotes_cost_as_many_statements_whatever_is_in_them(market: Market
             assert answer.status_code == 200, answer.text
             counts[promotions, lines] = len(seen)
     assert len(set(counts.values())) == 1, counts
+
+
+async def test_a_gift_that_is_no_longer_sold_is_out_of_stock(market: Market, cup: Variant) -> None:
+    rule = {"kind": "gift", "variant_id": str(cup.id), "threshold_amount": 1}
+    await running(market, rule)
+    ann = await market.buyer("ann")
+    wish = await market.quote(ann)
+    owner = await market.as_owner(market.shop_id)
+    path = f"/v1/operator/shops/{market.shop_id}/products/{cup.product_id}/archive"
+    gone = await owner.post(path)
+    assert gone.status_code == 200, gone.text
+    told = await asked(market, ann)
+    assert [row["code"] for row in told["not_applied"]] == ["gift_out_of_stock"]
+    await market.refused(ann.post("/v1/orders", wish), 409, "quote_changed")
+
+
+async def test_a_price_moved_from_one_line_to_another_is_a_changed_price(
+    market: Market, cup: Variant
+) -> None:
+    """Refunds pay back shares, so the same total over other lines is another promise."""
+    ann = await market.buyer("ann")
+    lines = [{"variant_id": str(id_), "quantity": 1} for id_ in (market.variant_id, cup.id)]
+    basket = {"shop_id": str(market.shop_id), "lines": lines}
+    quoted = (await ann.post("/v1/quotes", basket)).json()
+    variants = table(Variant)
+    for id_, column, amount in (
+        (market.variant_id, "solo_amount", SOLO_AMOUNT - 900),
+        (cup.id, "list_amount", CUP_AMOUNT + 900),
+    ):
+        moved = sa.update(variants).where(variants.c.id == id_).values({column: amount})
+        await market.database.transact(lambda db, moved=moved: db.execute(moved))
+    wish = {**basket, "quote_id": quoted["quote_id"], "address": ADDRESS}
+    told = await market.refused(ann.post("/v1/orders", wish), 409, "quote_changed")
+    assert told["params"]["total_amount"] == quoted["total_amount"]

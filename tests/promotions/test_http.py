@@ -335,3 +335,58 @@ async def test_a_broken_stored_promotion_is_shown_as_such_and_can_be_ended(
     refused = await owner.post(path(shop.id, broken["id"], "copy"))
     assert refused.status_code == 409, refused.text
     assert (await owner.post(path(shop.id, broken["id"], "end"))).json()["status"] == "ended"
+
+
+BROKEN: list[dict[str, Any]] = [
+    {"rule": []},
+    {"rule": {"kind": "percent_off", "off_bp": 1000.5}},
+    {"rule": {"kind": "gift", "variant_id": 5}},
+    {"rule": {"kind": "add_on", "tiers": [{"price_amount": 1, "variant_ids": [5]}]}},
+    {"rule": {"kind": "bundle", "parts": [{"match": 5, "quantity": 2}], "price_amount": 1}},
+    {"match": []},
+    {"match": {"product_ids": [3]}},
+    {"conditions": []},
+    {"conditions": {"community_ids": "abc"}},
+    {"limits": []},
+    {"limits": {"uses_max": None, "member_uses_max": "5", "budget_amount": None}},
+]
+
+
+async def test_nothing_stored_keeps_a_shop_from_selling_or_its_operators_from_ending_it(
+    stand: Stand,
+) -> None:
+    shop = await stand.shop()
+    owner = await stand.as_owner(shop.id)
+    goods = await stand.goods(shop.id, units=5)
+    buyer = await stand.as_member(await stand.member())
+    made = [(await owner.post(path(shop.id), {**BODY, "match": {}})).json() for _ in BROKEN]
+    rows = table(Promotion)
+    for row, stored in zip(made, BROKEN, strict=True):
+        told = await owner.post(path(shop.id, row["id"], "activate"))
+        assert told.status_code == 200, told.text
+        breaking = sa.update(rows).where(rows.c.id == UUID(row["id"])).values(**stored)
+        await stand.database.transact(lambda db, breaking=breaking: db.execute(breaking))
+    basket = {
+        "shop_id": str(shop.id),
+        "lines": [{"variant_id": str(goods.id), "quantity": 1}],
+    }
+    quoted = await buyer.post("/v1/quotes", basket)
+    assert quoted.status_code == 200, quoted.text
+    assert quoted.json()["not_applied"] == quoted.json()["applied"] == []
+    listed = await owner.get(path(shop.id))
+    assert {row["rule"]["kind"] for row in listed.json()["items"]} == {"broken"}
+    for row in made:
+        ended = await owner.post(path(shop.id, row["id"], "end"))
+        assert (ended.status_code, ended.json()["status"]) == (200, "ended")
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "1999-12-31T00:00:00Z"]
+)
+async def test_moments_of_another_age_are_refused(stand: Stand, moment: str) -> None:
+    shop = await stand.shop()
+    owner = await stand.as_owner(shop.id)
+    before = await rows_in(stand.database)
+    answer = await owner.post(path(shop.id), {**BODY, "ends_at": moment})
+    assert answer.status_code == 422, answer.text
+    assert await rows_in(stand.database) == before

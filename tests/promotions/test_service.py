@@ -475,3 +475,16 @@ async def test_a_broken_stored_promotion_is_left_out_of_quotes_and_counted(
     before = BROKEN_PROMOTIONS._value.get()
     assert [p.id for p in (await live(stand, shop.id)).promotions] == [sound["id"]]
     assert BROKEN_PROMOTIONS._value.get() == before + 1
+
+
+async def test_what_is_over_by_the_clock_makes_room_for_more(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await stand.shop()
+    monkeypatch.setattr("app.promotions.service.moves.LIVE_MAX", 1)
+    old = await create(stand, shop.id, ends_at=stand.now + timedelta(seconds=1))
+    await activate(stand, old)
+    fresh = await create(stand, shop.id)
+    await refused(stand, TooManyPromotions, activate(stand, fresh))
+    stand.clock.advance(seconds=2)
+    assert (await activate(stand, fresh))["status"] == PromotionStatus.LIVE

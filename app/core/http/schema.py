@@ -84,10 +84,10 @@ YEARS_SHOWN = (2000, 2200)
 
 
 def _in_this_age(at: datetime) -> datetime:
-    moment = at.astimezone(UTC)
-    if not YEARS_SHOWN[0] <= moment.year < YEARS_SHOWN[1]:
+    # Judged before it is told in UTC, which the first and the last year cannot always be.
+    if not YEARS_SHOWN[0] <= at.year < YEARS_SHOWN[1]:
         raise ValueError("the year is out of range")
-    return moment
+    return at.astimezone(UTC)
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_this_age)]

@@ -78,7 +78,11 @@ class Priced:
             [str(a.promotion_id), a.promotion_version, a.kind, a.amount] for a in self.quote.applied
         ]
         gifts = [[str(g.promotion_id), str(g.variant_id), g.quantity] for g in self.quote.gifts]
-        promise = [self.quote.total_amount, self.quote.shipping_amount, rules, gifts]
+        lines = [
+            [line.key, line.quantity, line.list_amount, line.price_amount, line.payable_amount]
+            for line in sorted(self.quote.lines, key=lambda line: line.key)
+        ]
+        promise = [self.quote.total_amount, self.quote.shipping_amount, lines, rules, gifts]
         return hashlib.sha256(json.dumps(promise).encode()).hexdigest()
 
     def units(self) -> dict[UUID, int]:

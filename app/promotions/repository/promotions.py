@@ -50,7 +50,8 @@ _live = (
             _promotions.c.ends_at > sa.bindparam("over_at", type_=_promotions.c.ends_at.type),
         ),
     )
-    .order_by(_promotions.c.id)
+    # Those that are merely explained must not push out any that hold.
+    .order_by(sa.case((_c.ends_at <= sa.bindparam("at", type_=_c.ends_at.type), 1), else_=0), _c.id)
     .limit(LIVE_MAX)
 )
 
@@ -75,9 +76,11 @@ class Live(NamedTuple):
     priority: int
 
 
-async def live(db: AsyncSession, shop_id: UUID, *, over_at: datetime) -> Sequence[Live]:
-    """The live promotions of a shop that were not over then, the oldest first."""
-    result = await db.execute(_live, {"of_shop": shop_id, "over_at": over_at})
+async def live(
+    db: AsyncSession, shop_id: UUID, *, over_at: datetime, now: datetime
+) -> Sequence[Live]:
+    """The live promotions of a shop that were not over then; those that hold, the oldest first."""
+    result = await db.execute(_live, {"of_shop": shop_id, "over_at": over_at, "at": now})
     return [Live(*row) for row in result]
 
 
@@ -191,7 +194,10 @@ async def hold(db: AsyncSession, shop_id: UUID) -> None:
         await db.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
 
 
-async def count_live(db: AsyncSession, shop_id: UUID) -> int:
-    """How many promotions of a shop are live."""
-    statement = sa.select(sa.func.count()).where(_promotions.c.shop_id == shop_id, _is_live)
+async def count_live(db: AsyncSession, shop_id: UUID, now: datetime) -> int:
+    """How many promotions of a shop are live and not over."""
+    is_over = _c.ends_at <= now
+    statement = sa.select(sa.func.count()).where(
+        _c.shop_id == shop_id, _is_live, sa.or_(_c.ends_at.is_(None), sa.not_(is_over))
+    )
     return int((await db.execute(statement)).scalar_one())

@@ -24,7 +24,7 @@ from app.promotions.errors import (
     TooManyPromotions,
     WrongPromotionStatus,
 )
-from app.promotions.rules import PromotionState, PromotionWish, fault_of, state_of
+from app.promotions.rules import PromotionState, PromotionWish, state_of
 from app.promotions.schemas import (
     ActivatePromotion,
     AddPromotion,
@@ -34,6 +34,7 @@ from app.promotions.schemas import (
     PromotionsStopped,
     said,
 )
+from app.promotions.schemas.stored import DOCUMENTS, fault_of
 
 router = APIRouter(
     prefix="/v1/operator/shops/{shop_id}/promotions",
@@ -183,9 +184,9 @@ async def copy_promotion(
 
 def _seen(row: sa.RowMapping, now: datetime) -> dict[str, Any]:
     seen = {**row, "status": state_of(row["status"], row["starts_at"], row["ends_at"], now)}
-    documents = {name: row[name] for name in ("rule", "match", "conditions")}
-    if fault_of(**documents) is not None:
-        seen |= {"rule": {"kind": "broken", "stored": documents}, "match": {}, "conditions": {}}
+    if fault_of(row) is not None:
+        stored = {name: row[name] for name in DOCUMENTS}
+        seen |= {name: {} for name in DOCUMENTS} | {"rule": {"kind": "broken", "stored": stored}}
     return seen
 
 

@@ -3,7 +3,6 @@
 from app.promotions.rules.edits import check_edit
 from app.promotions.rules.mechanics import (
     conditions_of,
-    fault_of,
     match_of,
     mechanic,
     promotion_of,
@@ -29,7 +28,6 @@ __all__ = [
     "check_not_over",
     "check_wish",
     "conditions_of",
-    "fault_of",
     "match_of",
     "mechanic",
     "promotion_of",

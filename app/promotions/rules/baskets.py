@@ -48,13 +48,15 @@ class Asked:
 
 def added_variant_ids(promotions: Iterable[Promotion]) -> frozenset[UUID]:
     """The goods that promotions could add: what add-ons offer, and gifts."""
-    found: list[UUID] = []
+    gifts: list[UUID] = []
+    offered: list[UUID] = []
     for promotion in promotions:
         if isinstance(promotion, AddOn):
-            found += sorted(promotion.variant_ids)
+            offered += sorted(promotion.variant_ids)
         elif isinstance(promotion, Gift):
-            found.append(promotion.variant_id)
-    return frozenset(found[:ADDED_MAX])
+            gifts.append(promotion.variant_id)
+    # What is merely on offer waits behind what is given.
+    return frozenset([*gifts, *offered][:ADDED_MAX])
 
 
 def basket_of(goods: BasketGoods, asked: Asked, promotions: Iterable[Promotion]) -> Basket:

@@ -141,10 +141,10 @@ def _condition(name: str, value: Any) -> Any:
     return value
 
 
-def fault_of(
+def fault_in(
     rule: Mapping[str, Any], match: Mapping[str, Any], conditions: Mapping[str, Any]
 ) -> str | None:
-    """What the engine refuses of a promotion as it is stored, or None; quotes leave it out."""
+    """What the engine refuses of a promotion as it is stored, or None."""
     try:
         mechanic(rule, id=UUID(int=0), version=1)
         match_of(match)

@@ -20,6 +20,7 @@ from app.promotions.pricing.terms import Terms
 from app.promotions.repository import promotions as repository
 from app.promotions.rules import LIVE_MAX, promotion_of
 from app.promotions.rules.baskets import added_variant_ids
+from app.promotions.schemas.stored import DOCUMENTS, fault_of
 from app.promotions.service.limits import Limits
 
 log = structlog.get_logger("promotions")
@@ -65,7 +66,7 @@ async def live(
     """
     rows = [
         row
-        for row in await repository.live(db, shop_id, over_at=now - EXPLAINED_AFTER_END)
+        for row in await repository.live(db, shop_id, over_at=now - EXPLAINED_AFTER_END, now=now)
         if not row.needs_coupon or row.id in presented
     ]
     made = {row: promotion for row in rows if (promotion := _made(row)) is not None}
@@ -106,6 +107,9 @@ def _made(row: repository.Live) -> Promotion | None:
 # Every quote needs all of a shop; the same row always makes the same mechanic.
 @lru_cache(maxsize=20 * LIVE_MAX)
 def _mechanic(row: repository.Live) -> Promotion:
-    documents = {name: json.loads(getattr(row, name)) for name in ("rule", "match", "conditions")}
+    documents = {name: json.loads(getattr(row, name)) for name in DOCUMENTS}
+    fault = fault_of(documents)
+    if fault is not None:
+        raise ValueError(fault)
     stored = {**row._asdict(), **documents}
     return promotion_of(stored, id=row.id, version=row.version)

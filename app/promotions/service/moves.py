@@ -29,7 +29,7 @@ async def activate(
     before = await _held(db, shop_id, promotion_id)
     status_after(Move.ACTIVATE, state(before, now))
     check_not_over(before["ends_at"], now)
-    await _check_room(db, before)
+    await _check_room(db, before, now)
     if not confirm_below_cost:
         await check_cost(db, shop_id, before["rule"], before["match"])
     return await _move(db, before, Move.ACTIVATE, now=now)
@@ -48,7 +48,7 @@ async def resume(
     """Let a paused promotion take part in quotes again; checked as at its activation."""
     before = await _held(db, shop_id, promotion_id)
     status_after(Move.RESUME, state(before, now))
-    await _check_room(db, before)
+    await _check_room(db, before, now)
     return await _move(db, before, Move.RESUME, now=now)
 
 
@@ -87,9 +87,9 @@ async def _held(db: AsyncSession, shop_id: UUID, promotion_id: UUID) -> sa.RowMa
     return await promotion(db, shop_id, promotion_id)
 
 
-async def _check_room(db: AsyncSession, row: sa.RowMapping) -> None:
+async def _check_room(db: AsyncSession, row: sa.RowMapping, now: datetime) -> None:
     await check(db, row["shop_id"], row["id"], wish_of(row))
-    if await repository.count_live(db, row["shop_id"]) >= LIVE_MAX:
+    if await repository.count_live(db, row["shop_id"], now) >= LIVE_MAX:
         raise TooManyPromotions(promotions_max=LIVE_MAX)
 
 
