@@ -57,6 +57,9 @@ async def test_an_add_on_is_offered_chosen_ordered_and_paid_back(
     [item] = told["add_on_items"]
     assert (item["variant_id"], item["price_amount"]) == (str(cup.id), 100)
     assert (item["list_amount"], item["missing_amount"]) == (CUP_AMOUNT, 0)
+    assert item["felt_return"] == [CUP_AMOUNT - 100, 100]
+    assert item["true_discount"] == [CUP_AMOUNT - 100, SOLO_AMOUNT + CUP_AMOUNT]
+    assert told["lines"][0]["unit_shares"] == [{"amount": SOLO_AMOUNT, "units": 1}]
     assert [row["code"] for row in told["not_applied"]] == ["not_chosen"]
 
     choice = {"promotion_id": promotion_id, "variant_id": str(cup.id), "quantity": 2}

@@ -2,7 +2,8 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from itertools import groupby
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -46,6 +47,16 @@ class PriceAdjustmentShown(Shown):
     units: int
 
 
+PairShown = Annotated[list[int], Field(min_length=2, max_length=2)]
+
+
+class UnitShareShown(Shown):
+    """So many units of a line that cost so much each."""
+
+    amount: int
+    units: int
+
+
 class QuoteLineShown(Shown):
     """A line with every adjustment; amounts are minor units, `*_amount` of one unit as named."""
 
@@ -59,6 +70,9 @@ class QuoteLineShown(Shown):
     price_amount: int = Field(description="Price of one unit before promotions.")
     payable_amount: int = Field(description="For all units, after promotions.")
     adjustments: list[PriceAdjustmentShown]
+    unit_shares: list[UnitShareShown] = Field(
+        description="What each unit costs in the end, and a refund of it pays back."
+    )
 
 
 class AppliedShown(PriceAdjustmentShown):
@@ -113,6 +127,10 @@ class AddOnItemShown(Shown):
     price_amount: int = Field(description="Of one unit, once unlocked.")
     units_max: int
     missing_amount: int
+    felt_return: PairShown = Field(description="What a unit saves, for what it costs.")
+    true_discount: PairShown = Field(
+        description="What a unit saves, of the goods that qualify and its own price."
+    )
 
 
 class CouponRefusedShown(Shown):
@@ -144,6 +162,7 @@ _SHOWN_QUOTE = {
             "price_amount": 9_900,
             "payable_amount": 9_900,
             "adjustments": [_OFF],
+            "unit_shares": [{"amount": 9_900, "units": 1}],
         }
     ],
     "gifts": [],
@@ -303,6 +322,10 @@ class _Telling:
             price_amount=line.price_amount,
             payable_amount=line.payable_amount,
             adjustments=[_adjustment(row) for row in line.adjustments],
+            unit_shares=[
+                UnitShareShown(amount=amount, units=sum(1 for _ in run))
+                for amount, run in groupby(line.unit_share_amounts)
+            ],
         )
 
     def _gift(self, gift: GiftLine) -> GiftShown:
@@ -329,6 +352,8 @@ class _Telling:
             price_amount=item.price_amount,
             units_max=item.units_max,
             missing_amount=item.missing_amount,
+            felt_return=list(item.felt_return),
+            true_discount=list(item.true_discount),
         )
 
 
