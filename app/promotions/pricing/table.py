@@ -133,17 +133,22 @@ class Table:
     def _over_scenarios(self, plan: Plan) -> tuple[Plan, int]:
         """The best plan over all scenarios, and the most the first two layers could save."""
         below = max(self.bounds.below(self.groups.bound, {}), plan.below_coupon_amount)
-        followed = 0
+        open_: list[tuple[dict[int, int], int]] = []
         for count, scenario in enumerate(self.bounds.scenarios()):
-            if followed == SCENARIOS_MAX or count == SCENARIOS_BOUNDED_MAX:
+            if len(open_) == SCENARIOS_MAX or count == SCENARIOS_BOUNDED_MAX:
                 return plan, max(below, self.bounds.below_at_all(self.groups.bound))
-            so_far = plan.below_coupon_amount
-            other, other_below = self._within(scenario, so_far)
-            followed += other_below > so_far
             # What cannot save more than was found so far is not followed any further.
-            below = max(below, other_below, so_far)
-            if other is not None:
-                plan = min(plan, other, key=Plan.preference)
+            so_far = plan.below_coupon_amount
+            other, bound = self._within(scenario, so_far, all_ways=False)
+            plan = plan if other is None else min(plan, other, key=Plan.preference)
+            if bound > plan.below_coupon_amount:
+                open_.append((scenario, bound))
+            below = max(below, so_far, plan.below_coupon_amount)
+        for scenario, _ in sorted(open_, key=lambda row: -row[1]):
+            so_far = plan.below_coupon_amount
+            other, bound = self._within(scenario, so_far, all_ways=True)
+            below = max(below, so_far, bound)
+            plan = plan if other is None else min(plan, other, key=Plan.preference)
         return plan, below
 
     # -- one way through all layers
@@ -183,8 +188,13 @@ class Table:
         later = len(self.later.orders) + len(self.bounds.after_orders)
         return self.steps.take(1 + len(self.types) * (1 + later) // ROWS_A_LOOK)
 
-    def _within(self, scenario: dict[int, int], so_far: int) -> tuple[Plan | None, int]:
-        """The best plan that keeps these subtotals, if any can be better, and their bound."""
+    def _within(
+        self, scenario: dict[int, int], so_far: int, *, all_ways: bool
+    ) -> tuple[Plan | None, int]:
+        """The best plan that keeps these subtotals, if any can be better, and their bound.
+
+        Unless `all_ways` are looked at, components keep what is best for them.
+        """
         limits = []
         for place, threshold in scenario.items():
             offer = self.later.orders[place]
@@ -194,21 +204,20 @@ class Table:
         if bound <= so_far or not self._may_lay_out():
             return None, bound
         least = self._least(item_bound, scenario, so_far)
-        plan = None
-        for all_ways in (False, True):
-            near = self.within.nearest(limits, least, all_ways=all_ways)
-            if near is not None:
-                plan = self._plan_of(near.outcomes)
-                bound = self.bounds.below(near.saving_amount, scenario) if near.is_most else bound
-                if near.is_most or plan.below_coupon_amount == bound:
-                    return plan, bound
+        near = self.within.nearest(limits, least, all_ways=all_ways)
+        if near is not None and near.is_most:
+            bound = self.bounds.below(near.saving_amount, scenario)
+        plan = None if near is None else self._plan_of(near.outcomes)
+        if not all_ways or (near is not None and near.is_most):
+            return plan, bound
         sums, is_whole = self._sums(limits, least)
         best = sums.best()
         if is_whole:
             bound = 0 if best is None else self.bounds.below(best[0], scenario)
         if best is None or not self._may_lay_out():
-            return None, bound
-        return self._plan_of(best[1]), bound
+            return plan, bound
+        plans = [self._plan_of(best[1]), *([] if plan is None else [plan])]
+        return min(plans, key=Plan.preference), bound
 
     def _least(self, item_bound: int, scenario: dict[int, int], so_far: int) -> int:
         """An amount that the item layer must save for the scenario to save more than so far."""
