@@ -38,19 +38,26 @@ def tighten(board: Board, reserves: Prices, greedy: Callable[[Prices], None], hi
 
     Prices that did well for these types under other offers are a better start than any other.
     """
+    if board.looks > board.steps.left:
+        # There will be no search: one look at good prices says the most for what it costs.
+        only = _look(board, _start(board, reserves, hints))
+        board.add_level(only.prices, only.gains)
+        return only.bound
     first = best = _look(board, reserves)
     board.add_level(first.prices, first.gains)
     if best.bound > board.best:
-        if hints.keys() >= reserves.keys():
-            start = {i: max(hints[i], reserve) for i, reserve in reserves.items()}
-            rounds = ROUNDS_AGAIN_MAX
-        else:
-            start, rounds = shares(board.component, board.types, reserves), ROUNDS_MAX
-        best = _best_of(board, first, _look(board, start), rounds)
+        rounds = ROUNDS_AGAIN_MAX if hints.keys() >= reserves.keys() else ROUNDS_MAX
+        best = _best_of(board, first, _look(board, _start(board, reserves, hints)), rounds)
     if best.bound > board.best and best is not first:
         board.add_level(best.prices, best.gains)
         greedy(best.prices)
     return best.bound
+
+
+def _start(board: Board, reserves: Prices, hints: Prices) -> dict[int, int]:
+    if hints.keys() >= reserves.keys():
+        return {i: max(hints[i], reserve) for i, reserve in reserves.items()}
+    return shares(board.component, board.types, reserves)
 
 
 def _best_of(board: Board, first: _Look, second: _Look, rounds: int) -> _Look:

@@ -214,3 +214,30 @@ def test_single_units_give_up_a_whole_discount_or_take_another(
     assert (found.saving_amount, found.is_most) == (saving_amount, True)
     saved = sum(dict(offers[c].savings)[i] * n for o in found.outcomes for i, c, n in o.single)
     assert saved == saving_amount
+
+
+def test_limits_that_overlap_are_left_to_the_sums() -> None:
+    types = unit_types(basket(*(line(variant, 1, 100) for variant in range(1, 4))))
+    offer = UnitOffer(percent(1, 3_000), ((0, 30), (1, 20), (2, 17)))
+    reserves, _ = reserves_of(len(types), [offer])
+    groups = Groups([], types, reserves, options_of(len(types), [offer.savings]))
+    within = Within(groups, Steps(100))
+    one, other = Limit((True, True, False), 40), Limit((False, True, True), 20)
+    assert within.nearest([one, other], 0, all_ways=False) is None
+    apart = within.nearest([one, Limit((False, False, True), 0)], 0, all_ways=False)
+    assert apart is not None
+    assert (apart.saving_amount, apart.is_most) == (30, True)
+
+
+@pytest.mark.parametrize(("limit_amount", "saving_amount"), [(2_970, 2_970), (2_965, 2_940)])
+def test_of_many_like_units_some_give_up_and_the_others_keep_their_best(
+    limit_amount: int, saving_amount: int
+) -> None:
+    types = unit_types(basket(line(1, 100, 100)))
+    offer = UnitOffer(percent(1, 3_000), ((0, 30),))
+    groups = Groups([], types, [30], options_of(1, [offer.savings]))
+    found = Within(groups, Steps(100)).nearest([Limit((True,), limit_amount)], 0, all_ways=False)
+    assert found is not None
+    assert found.saving_amount == saving_amount
+    assert sum(n * 30 for one in found.outcomes for _, _, n in one.single) == saving_amount
+    assert not found.is_most, "not every unit was asked"
