@@ -34,7 +34,7 @@ from app.promotions.schemas import (
     PromotionsStopped,
     said,
 )
-from app.promotions.schemas.stored import DOCUMENTS, fault_of
+from app.promotions.schemas.stored import DOCUMENTS, is_broken
 
 router = APIRouter(
     prefix="/v1/operator/shops/{shop_id}/promotions",
@@ -184,7 +184,7 @@ async def copy_promotion(
 
 def _seen(row: sa.RowMapping, now: datetime) -> dict[str, Any]:
     seen = {**row, "status": state_of(row["status"], row["starts_at"], row["ends_at"], now)}
-    if fault_of(row) is not None:
+    if is_broken(row):
         stored = {name: row[name] for name in DOCUMENTS}
         seen |= {name: {} for name in DOCUMENTS} | {"rule": {"kind": "broken", "stored": stored}}
     return seen

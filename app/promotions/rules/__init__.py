@@ -3,6 +3,7 @@
 from app.promotions.rules.edits import check_edit
 from app.promotions.rules.mechanics import (
     conditions_of,
+    fault_of,
     match_of,
     mechanic,
     promotion_of,
@@ -28,6 +29,7 @@ __all__ = [
     "check_not_over",
     "check_wish",
     "conditions_of",
+    "fault_of",
     "match_of",
     "mechanic",
     "promotion_of",

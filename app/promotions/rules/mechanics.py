@@ -141,14 +141,34 @@ def _condition(name: str, value: Any) -> Any:
     return value
 
 
-def fault_in(
-    rule: Mapping[str, Any], match: Mapping[str, Any], conditions: Mapping[str, Any]
-) -> str | None:
-    """What the engine refuses of a promotion as it is stored, or None."""
+def fault_of(rule: Any, match: Any, conditions: Any, limits: Any) -> str | None:
+    """What is wrong with a promotion's documents as they are stored, or None.
+
+    Rows outlive versions of the product, and hands reach into databases: quotes leave out what is
+    broken, and a shop goes on selling.
+    """
     try:
+        _check_numbers([rule, match, conditions, limits])
         mechanic(rule, id=UUID(int=0), version=1)
         match_of(match)
         conditions_of(conditions)
-    except (ValueError, TypeError, KeyError) as error:
+        _check_limits(limits)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         return f"{type(error).__name__}: {error}"
     return None
+
+
+def _check_limits(limits: Mapping[str, Any]) -> None:
+    if not all(value is None or isinstance(value, int) for value in limits.values()):
+        raise TypeError("limits are whole numbers")
+
+
+def _check_numbers(document: Any) -> None:
+    """A fraction would go on through the engine's whole numbers."""
+    if isinstance(document, float):
+        raise TypeError(f"{document} is no whole number")
+    if isinstance(document, Mapping):
+        document = list(document.values())
+    if isinstance(document, list):
+        for part in document:
+            _check_numbers(part)

@@ -1,7 +1,4 @@
-"""Whether what is stored of a promotion is still what its shapes and the engine take.
-
-Rows outlive versions of the product, and hands reach into databases: a shop must go on selling.
-"""
+"""Whether what is stored of a promotion can still be shown as what it was sent as."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.core.http.schema import Wish
-from app.promotions.rules.mechanics import fault_in
+from app.promotions.rules import fault_of
 from app.promotions.schemas.conditions import PromotionConditions, PromotionLimits
 from app.promotions.schemas.mechanics import GoodsMatch, Rule
 
@@ -24,12 +21,11 @@ class _Stored(Wish):
     limits: PromotionLimits
 
 
-def fault_of(row: Mapping[Any, Any]) -> str | None:
-    """What is wrong with a promotion's documents, or None; quotes leave a broken one out."""
+def is_broken(row: Mapping[Any, Any]) -> bool:
+    """Whether the engine, or the shapes of the API, refuse a promotion as it is stored."""
     documents = {name: row[name] for name in DOCUMENTS}
     try:
         _Stored.model_validate_json(json.dumps(documents))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        return f"/{'/'.join(map(str, first['loc']))}: {first['msg']}"
-    return fault_in(documents["rule"], documents["match"], documents["conditions"])
+    except ValidationError:
+        return True
+    return fault_of(**documents) is not None

@@ -15,9 +15,8 @@ from app.core.http.paging import Paging, Slice
 from app.core.ids import new_id
 from app.promotions.models import PromotionStatus
 from app.promotions.repository import promotions as repository
-from app.promotions.rules import PromotionState, PromotionWish, check_edit
+from app.promotions.rules import PromotionState, PromotionWish, check_edit, fault_of
 from app.promotions.rules.warnings import Caution, Rival, warnings_of
-from app.promotions.schemas.stored import fault_of
 from app.promotions.service.checks import check, check_meant, check_said, scene
 from app.promotions.service.limits import keep
 from app.promotions.service.moves import check_cost
@@ -126,7 +125,7 @@ async def edit(
 
 async def warnings(db: AsyncSession, row: sa.RowMapping, *, now: datetime) -> list[Caution]:
     """What the operator of a promotion should know about it now, by four statements at most."""
-    fault = fault_of(row)
+    fault = fault_of(row["rule"], row["match"], row["conditions"], row["limits"])
     if fault is not None:
         return [Caution("broken", {"detail": fault})]
     shop = await catalog.shop(db, row["shop_id"])
@@ -135,6 +134,6 @@ async def warnings(db: AsyncSession, row: sa.RowMapping, *, now: datetime) -> li
     rivals = [
         Rival(one["id"], one["rule"], one["match"])
         for one in others
-        if fault_of({**one, "conditions": {}, "limits": {}}) is None
+        if fault_of(one["rule"], one["match"], {}, {}) is None
     ]
     return warnings_of(replace(seen, rivals=rivals))

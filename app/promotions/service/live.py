@@ -18,14 +18,14 @@ from app.promotions.pricing.conflicts import Denial, Party
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.terms import Terms
 from app.promotions.repository import promotions as repository
-from app.promotions.rules import LIVE_MAX, promotion_of
+from app.promotions.rules import LIVE_MAX, fault_of, promotion_of
 from app.promotions.rules.baskets import added_variant_ids
-from app.promotions.schemas.stored import DOCUMENTS, fault_of
 from app.promotions.service.limits import Limits
 
 log = structlog.get_logger("promotions")
 # A buyer who comes a day late still learns that the offer has ended, and when.
 EXPLAINED_AFTER_END = timedelta(days=1)
+_DOCUMENTS = ("rule", "match", "conditions", "limits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,8 @@ def _made(row: repository.Live) -> Promotion | None:
 # Every quote needs all of a shop; the same row always makes the same mechanic.
 @lru_cache(maxsize=20 * LIVE_MAX)
 def _mechanic(row: repository.Live) -> Promotion:
-    documents = {name: json.loads(getattr(row, name)) for name in DOCUMENTS}
-    fault = fault_of(documents)
+    documents = {name: json.loads(getattr(row, name)) for name in _DOCUMENTS}
+    fault = fault_of(**documents)
     if fault is not None:
         raise ValueError(fault)
     stored = {**row._asdict(), **documents}

@@ -12,8 +12,7 @@ from app.core.audit_log import note
 from app.core.errors import NotFound, VersionMismatch
 from app.promotions.errors import BadPromotion
 from app.promotions.repository import promotions as repository
-from app.promotions.rules import PromotionState, PromotionWish, state_of
-from app.promotions.schemas.stored import fault_of
+from app.promotions.rules import PromotionState, PromotionWish, fault_of, state_of
 
 _STORED = tuple(name for name in PromotionWish.__dataclass_fields__ if name != "currency")
 
@@ -33,7 +32,7 @@ def state(row: sa.RowMapping, now: datetime) -> PromotionState:
 
 def wish_of(row: sa.RowMapping) -> PromotionWish:
     """What a stored promotion says; `BadPromotion` where the engine refuses it."""
-    fault = fault_of(row)
+    fault = fault_of(row["rule"], row["match"], row["conditions"], row["limits"])
     if fault is not None:
         raise BadPromotion(reason="broken", detail=fault)
     return PromotionWish(**{name: row[name] for name in _STORED})
