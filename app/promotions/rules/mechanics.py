@@ -148,6 +148,7 @@ def fault_of(rule: Any, match: Any, conditions: Any, limits: Any) -> str | None:
     broken, and a shop goes on selling.
     """
     try:
+        _check_shapes(rule, match, conditions, limits)
         _check_numbers([rule, match, conditions, limits])
         mechanic(rule, id=UUID(int=0), version=1)
         match_of(match)
@@ -156,6 +157,21 @@ def fault_of(rule: Any, match: Any, conditions: Any, limits: Any) -> str | None:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         return f"{type(error).__name__}: {error}"
     return None
+
+
+# Everything else that a condition may be is a list.
+_SINGLE_CONDITIONS = frozenset({"new_buyers_only", "nth_order", "minimum", "units_min"})
+
+
+def _check_shapes(*documents: Any) -> None:
+    if not all(isinstance(one, Mapping) for one in documents):
+        raise TypeError("every document is an object")
+    _, match, conditions, _ = documents
+    many = [value for name, value in conditions.items() if name not in _SINGLE_CONDITIONS]
+    if not all(
+        isinstance(value, list | tuple | set | frozenset) for value in [*match.values(), *many]
+    ):
+        raise TypeError("what there may be several of is a list")
 
 
 def _check_limits(limits: Mapping[str, Any]) -> None:
