@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -117,15 +118,23 @@ class Priced:
 
 
 async def price(
-    db: AsyncSession, wish: BasketWish, member_id: UUID | None, *, now: datetime
+    db: AsyncSession,
+    wish: BasketWish,
+    member_id: UUID | None,
+    *,
+    now: datetime,
+    count_wrong_codes: Callable[[int], Awaitable[None]] | None = None,
 ) -> Priced:
     """Price a basket: seven statements at most, then the pure engine.
 
     Each of coupons, limits and groups costs one where there is any. Of somebody who has not signed
-    in nothing is known.
+    in nothing is known. Wrong codes are counted before anything is made of the right ones: a
+    refusal further on may tell that a code is wrong too. An order has the codes of its quote.
     """
     _check(wish)
     purse = await promotions.present(db, wish.shop_id, member_id, wish.coupons, now=now)
+    if count_wrong_codes is not None:
+        await count_wrong_codes(purse.wrong_codes)
     live = await promotions.live(db, wish.shop_id, now=now, presented=purse.promotion_ids)
     purse = purse.good_for(frozenset(p.id for p in live.promotions if p.needs_coupon))
     goods = await catalog.basket(db, wish.shop_id, wish.goods(), also=live.added_variant_ids)
