@@ -26,6 +26,7 @@ from app.promotions.pricing.basket import Buyer
 from app.promotions.pricing.engine import quote
 from app.promotions.pricing.group_price import GroupPrice
 from app.promotions.rules.baskets import AddOnWish, Asked, basket_of
+from app.promotions.rules.coupons import normalised
 from app.promotions.service import CouponUse, CouponWish, LivePromotions, Purse, Use
 
 SEAL = "quote"
@@ -45,10 +46,11 @@ class BasketWish:
     add_ons: tuple[AddOnWish, ...] = ()
 
     def digest(self) -> str:
-        """The same for the same wish, whatever the order of its parts."""
+        """The same for the same wish, whatever the order of its parts and the spelling of codes."""
         lines = sorted((str(line.variant_id), line.quantity) for line in self.lines)
         group = [str(self.group.campaign_id), str(self.group.group_id)] if self.group else None
-        coupons = [sorted(self.coupons.codes), sorted(map(str, self.coupons.coupon_ids))]
+        codes = sorted(set(map(normalised, self.coupons.codes)))
+        coupons = [codes, sorted(map(str, self.coupons.coupon_ids))]
         add_ons = sorted((str(a.promotion_id), str(a.variant_id), a.quantity) for a in self.add_ons)
         basket = [str(self.shop_id), str(self.community_id), self.channel]
         wish = [basket, lines, group, coupons, add_ons]
