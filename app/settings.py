@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     wechat_api_url: str = "https://api.weixin.qq.com"
 
     sign_in_attempts_per_minute: int = Field(default=30, ge=1)
+    wrong_codes_per_ten_minutes: int = Field(default=20, ge=1)
     lockout_failures: int = Field(default=8, ge=3)
     lockout_seconds: int = Field(default=15 * 60, ge=1)
     invitation_ttl_seconds: int = Field(default=7 * 86_400, ge=60)

@@ -68,6 +68,7 @@ def make_settings(url: str, **more: object) -> Settings:
         "token_secret": TOKEN_SECRET,
         "log_level": "error",
         "sign_in_attempts_per_minute": 10_000,
+        "wrong_codes_per_ten_minutes": 10_000,
     }
     return Settings(_env_file=None, **{**values, **more})  # type: ignore[arg-type]
 

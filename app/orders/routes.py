@@ -51,6 +51,7 @@ from app.orders.service import (
 )
 from app.payments import errors as payment_errors
 from app.payments.gateway import GatewayUnavailable
+from app.promotions.deps import CodeGuesses
 from app.promotions.errors import (
     AddOnNotOffered,
     BadPromotion,
@@ -135,13 +136,20 @@ Till = Annotated[_Till, Depends(_till)]
 
 
 @quotes.post("/v1/quotes", responses=problems(Unauthenticated, *_PRICING))
-async def quote(wish: QuoteWish, buyer: MaybeMember, db: ReadDb, till: Till) -> QuoteShown:
+async def quote(
+    wish: QuoteWish, buyer: MaybeMember, db: ReadDb, till: Till, guesses: CodeGuesses
+) -> QuoteShown:
     """Price a basket and explain the price; nothing is written or held.
 
-    Anybody may ask; only a quote made for a member can be placed, by that member.
+    Anybody may ask; only a quote made for a member can be placed, by that member. Who has tried
+    too many codes that do not exist gets no quote with codes for a while.
     """
     basket, buyer_id = wish.basket(), buyer.id if buyer else None
-    priced = await service.price(db, basket, buyer_id, now=till.now)
+    if wish.codes:
+        await guesses.check()
+    priced = await service.price(
+        db, basket, buyer_id, now=till.now, count_wrong_codes=guesses.count
+    )
     return till.quoted(basket, priced, buyer_id)
 
 

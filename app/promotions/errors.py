@@ -96,8 +96,9 @@ class CouponWithGroup(Problem):
 class BadCouponBatch(Problem):
     """The batch contradicts itself or its promotion; `reason` says how.
 
-    Reasons: `promotion` (it needs no coupon), `claim_window` and `valid_window` (they
-    end before they start, or have ended).
+    Reasons: `promotion` (it needs no coupon), `ended` (it is over, by hand or by the clock),
+    `valid_window` and `claim_window` (they end before they start, or have ended; nothing is
+    claimed any more when the coupons have ended).
     """
 
     status = HTTPStatus.CONFLICT
@@ -118,7 +119,8 @@ class CodeInUse(Problem):
 class CouponNotClaimable(Problem):
     """The coupons are not for claiming, not yet, or no longer; `reason` says which.
 
-    Reasons: `kind` (a shared code is entered with the order), `not_started`, `ended`, `stopped`.
+    Reasons: `kind` (a shared code is entered with the order), `not_started`, `ended` (the time to
+    claim, the coupons or their promotion), `stopped`.
     """
 
     status = HTTPStatus.CONFLICT

@@ -236,11 +236,16 @@ class TestRateLimits:
 
     async def test_the_door_stays_open_when_redis_is_away(self) -> None:
         settings = make_settings(
-            "sqlite://", redis_url="redis://:pw@127.0.0.1:9/0", sign_in_attempts_per_minute=1
+            "sqlite://",
+            redis_url="redis://:pw@127.0.0.1:9/0",
+            sign_in_attempts_per_minute=1,
+            wrong_codes_per_ten_minutes=1,
         )
         limits = RateLimits(settings)
         for _ in range(3):
             await limits.knock(self.request("1.1.1.1", None), "a")
+            await limits.check_guesses("a", "ann")
+            await limits.count_guesses("a", "ann", 2)
 
 
 @pytest.fixture

@@ -172,7 +172,11 @@ async def fuzz(backend: str, seconds: int) -> list[str]:
     """Both callers against one server; what was found, in words."""
     faults: list[str] = []
     async with worlds.world(backend) as world:
-        env = {"WORKER_EMBEDDED": "true", "SIGN_IN_ATTEMPTS_PER_MINUTE": "10000"}
+        env = {
+            "WORKER_EMBEDDED": "true",
+            "SIGN_IN_ATTEMPTS_PER_MINUTE": "10000",
+            "WRONG_CODES_PER_TEN_MINUTES": "10000",
+        }
         server = world.server(0, env)
         await server.start()
         await server.ready()

@@ -122,10 +122,10 @@ async def test_each_coupon_that_does_not_hold_says_why(
 
 async def test_a_coupon_whose_promotion_is_not_live_says_so(market: Market) -> None:
     ann = await market.buyer("ann")
-    over = market.now - timedelta(days=2)
-    gone = await promoted(market, market.shop_id, needs_coupon=True, ends_at=over)
+    gone = await promoted(market, market.shop_id, needs_coupon=True)
     await give(market, gone, SHARED, code="SUMMER")
     hers = await coupon_of(market, ann, gone)
+    await change(market, gone, ends_at=market.now - timedelta(days=2))
     told = await ask(market, ann, codes=["summer"], coupon_ids=[hers])
     assert sorted(reasons(told)) == sorted([("summer", "coupon_stopped"), (hers, "coupon_stopped")])
 
@@ -303,6 +303,21 @@ async def test_a_quote_holds_for_what_was_presented_only(
         body = {**wish, **forged}
         await market.refused(ann.post("/v1/orders", body), 409, "quote_invalid")
     assert (await ann.post("/v1/orders", wish)).status_code == 201
+
+
+@pytest.mark.parametrize("codes", [["SUMMER"], ["Ｓummer "], ["summer", "SUMMER"]], ids=str)
+async def test_a_quote_holds_for_its_codes_in_any_spelling(
+    market: Market, promotion_id: UUID, codes: list[str]
+) -> None:
+    ann = await market.buyer("ann")
+    await give(market, promotion_id, SHARED, code="SUMMER")
+    wish = await market.quote(ann, codes=["summer"])
+    for other in (["SUMMERS"], ["summer", "winter"]):
+        forged = ann.post("/v1/orders", {**wish, "codes": other})
+        await market.refused(forged, 409, "quote_invalid")
+    answer = await ann.post("/v1/orders", {**wish, "codes": codes})
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["total_amount"] == SOLO_AMOUNT - OFF
 
 
 def ident(number: int) -> str:

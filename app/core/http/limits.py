@@ -1,7 +1,7 @@
-"""Rate limits for doors that are knocked at: sign-in, codes, invitations."""
+"""Rate limits: for doors that are knocked at, as sign-in, and for what could be guessed."""
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, cast
 
@@ -29,21 +29,39 @@ class RateLimits:
         address = settings.redis_url.get_secret_value()
         storage: Storage = _redis(address) if address else MemoryStorage()
         self._limiter = SlidingWindowCounterRateLimiter(cast("Any", storage))
-        self._item: RateLimitItem = RateLimitItemPerMinute(settings.sign_in_attempts_per_minute)
+        self._knocks: RateLimitItem = RateLimitItemPerMinute(settings.sign_in_attempts_per_minute)
+        self._guesses: RateLimitItem = RateLimitItemPerMinute(
+            settings.wrong_codes_per_ten_minutes, 10
+        )
         self._trusted = tuple(map(ipaddress.ip_network, settings.trusted_proxies))
 
     async def knock(self, request: Request, door: str, *names: str) -> None:
         """Count one knock by address and by each given name; refuse when any came too often."""
         for name in (self.address(request), *names):
-            await self._hit(door, name)
+            await self._ask(self._limiter.hit, self._knocks, door, name)
 
-    async def _hit(self, door: str, name: str) -> None:
+    async def check_guesses(self, door: str, name: str) -> None:
+        """Refuse a caller that has guessed wrong as often as it may; this counts nothing."""
+        await self._ask(self._limiter.test, self._guesses, door, name)
+
+    async def count_guesses(self, door: str, name: str, wrong: int) -> None:
+        """Count wrong guesses; refuse those beyond the limit, before the caller is told of any.
+
+        Requests at the same time all pass the check before: here the last of them are caught.
+        """
+        # One by one: several that do not fit together would not be counted at all.
+        for _ in range(wrong):
+            await self._ask(self._limiter.hit, self._guesses, door, name)
+
+    async def _ask(
+        self, how: Callable[..., Awaitable[bool]], item: RateLimitItem, door: str, name: str
+    ) -> None:
         try:
-            free = await self._limiter.hit(self._item, door, name)
+            free = await how(item, door, name)
         except StorageError:
             return
         if not free:
-            raise TooManyRequests(retry_after_seconds=self._item.get_expiry())
+            raise TooManyRequests(retry_after_seconds=item.get_expiry())
 
     def address(self, request: Request) -> str:
         """The caller's address: the nearest one that is not a trusted proxy's.

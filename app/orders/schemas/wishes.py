@@ -21,7 +21,7 @@ from app.promotions.service import CouponWish
 _ID = "0192f0c1-a5e8-7000-a000-000000000001"
 _LINE = {"variant_id": _ID, "quantity": 1}
 _BASKET = {"shop_id": _ID, "lines": [_LINE], "group": {"open": _ID}}
-_WITH_COUPON = {"shop_id": _ID, "lines": [_LINE], "codes": ["BAYBERRY26"], "channel": "h5"}
+_WITH_COUPON = {"shop_id": _ID, "lines": [_LINE], "codes": ["BAYBERRY26"], "channel": "web"}
 _ADD_ON = {"promotion_id": _ID, "variant_id": _ID, "quantity": 1}
 _ADDRESS = {
     "recipient": "林小禾",

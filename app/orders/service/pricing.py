@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +26,7 @@ from app.promotions.pricing.basket import Buyer
 from app.promotions.pricing.engine import quote
 from app.promotions.pricing.group_price import GroupPrice
 from app.promotions.rules.baskets import AddOnWish, Asked, basket_of
+from app.promotions.rules.coupons import normalised
 from app.promotions.service import CouponUse, CouponWish, LivePromotions, Purse, Use
 
 SEAL = "quote"
@@ -44,10 +46,11 @@ class BasketWish:
     add_ons: tuple[AddOnWish, ...] = ()
 
     def digest(self) -> str:
-        """The same for the same wish, whatever the order of its parts."""
+        """The same for the same wish, whatever the order of its parts and the spelling of codes."""
         lines = sorted((str(line.variant_id), line.quantity) for line in self.lines)
         group = [str(self.group.campaign_id), str(self.group.group_id)] if self.group else None
-        coupons = [sorted(self.coupons.codes), sorted(map(str, self.coupons.coupon_ids))]
+        codes = sorted(set(map(normalised, self.coupons.codes)))
+        coupons = [codes, sorted(map(str, self.coupons.coupon_ids))]
         add_ons = sorted((str(a.promotion_id), str(a.variant_id), a.quantity) for a in self.add_ons)
         basket = [str(self.shop_id), str(self.community_id), self.channel]
         wish = [basket, lines, group, coupons, add_ons]
@@ -121,15 +124,23 @@ class Priced:
 
 
 async def price(
-    db: AsyncSession, wish: BasketWish, member_id: UUID | None, *, now: datetime
+    db: AsyncSession,
+    wish: BasketWish,
+    member_id: UUID | None,
+    *,
+    now: datetime,
+    count_wrong_codes: Callable[[int], Awaitable[None]] | None = None,
 ) -> Priced:
     """Price a basket: seven statements at most, then the pure engine.
 
     Each of coupons, limits and groups costs one where there is any. Of somebody who has not signed
-    in nothing is known.
+    in nothing is known. Wrong codes are counted before anything is made of the right ones: a
+    refusal further on may tell that a code is wrong too. An order has the codes of its quote.
     """
     _check(wish)
     purse = await promotions.present(db, wish.shop_id, member_id, wish.coupons, now=now)
+    if count_wrong_codes is not None:
+        await count_wrong_codes(purse.wrong_codes)
     live = await promotions.live(db, wish.shop_id, now=now, presented=purse.promotion_ids)
     purse = purse.good_for(frozenset(p.id for p in live.promotions if p.needs_coupon))
     goods = await catalog.basket(db, wish.shop_id, wish.goods(), also=live.added_variant_ids)

@@ -21,10 +21,11 @@ from app.core.sql import (
     told,
     upsert,
 )
-from app.promotions.models import BatchStatus, Coupon, CouponBatch, CouponState
+from app.promotions.models import BatchStatus, Coupon, CouponBatch, CouponState, Promotion
 
 _batches = table(CouponBatch)
 _coupons = table(Coupon)
+_promotions = table(Promotion)
 _IDS: Mapping[str, sa.types.TypeEngine[Any]] = {"id": sa.Uuid()}
 _CODES: Mapping[str, sa.types.TypeEngine[Any]] = {"code": sa.Text()}
 _IS_FREE = _coupons.c.state.in_((CouponState.OPEN, CouponState.CLAIMED))
@@ -151,8 +152,14 @@ async def batch(db: AsyncSession, shop_id: UUID, batch_id: UUID) -> sa.RowMappin
 
 
 async def batch_to_claim(db: AsyncSession, batch_id: UUID) -> sa.RowMapping | None:
-    """One batch, of whichever shop."""
-    return await first_row(db, sa.select(_batches).where(_batches.c.id == batch_id))
+    """One batch, of whichever shop, with what decides whether its promotion is over."""
+    statement = sa.select(
+        _batches,
+        _promotions.c.status.label("promotion_status"),
+        _promotions.c.starts_at.label("promotion_starts_at"),
+        _promotions.c.ends_at.label("promotion_ends_at"),
+    ).join(_promotions, _promotions.c.id == _batches.c.promotion_id)
+    return await first_row(db, statement.where(_batches.c.id == batch_id))
 
 
 async def list_batches(

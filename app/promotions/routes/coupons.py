@@ -17,6 +17,7 @@ from app.core.http.problem import problems
 from app.core.http.route import Transactional
 from app.identity.deps import SignedIn
 from app.identity.rules import Right
+from app.promotions.deps import CodeGuesses
 from app.promotions.errors import (
     BadCouponBatch,
     ClaimLimitReached,
@@ -121,14 +122,24 @@ def _said(moment: datetime | None) -> str:
         ClaimLimitReached,
     ),
 )
-async def claim_coupon(wish: ClaimWish, member: SignedIn, db: Db, now: Now) -> CouponShown:
-    """Take a coupon of a batch, or keep the one behind a single code."""
+async def claim_coupon(
+    wish: ClaimWish, member: SignedIn, db: Db, now: Now, guesses: CodeGuesses
+) -> CouponShown:
+    """Take a coupon of a batch, or keep the one behind a single code.
+
+    Who has tried too many codes that do not exist is told to come again later.
+    """
     if wish.batch_id is not None:
         made = await coupons.claim(db, member.id, wish.batch_id, now=now)
     else:
         assert wish.code is not None
         assert wish.shop_id is not None
-        made = await coupons.claim_code(db, member.id, wish.shop_id, wish.code, now=now)
+        await guesses.check()
+        try:
+            made = await coupons.claim_code(db, member.id, wish.shop_id, wish.code, now=now)
+        except NotFound:
+            await guesses.count(1)
+            raise
     return _shown(made, now)
 
 

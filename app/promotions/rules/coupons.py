@@ -9,6 +9,7 @@ from uuid import UUID
 
 from app.promotions.errors import BadCouponBatch, CouponNotClaimable
 from app.promotions.models import BatchStatus, CouponKind, CouponState
+from app.promotions.rules.states import PromotionState
 
 # No letter or digit that looks like another; 14 of them make 68 bits.
 CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -57,13 +58,18 @@ def is_code(code: str) -> bool:
     return _CODE.fullmatch(code) is not None
 
 
-def check_batch(wish: BatchWish, *, needs_coupon: bool, now: datetime) -> None:
+def check_batch(
+    wish: BatchWish, state: PromotionState, *, needs_coupon: bool, now: datetime
+) -> None:
     """Refuse coupons that could never be claimed or used."""
     if not needs_coupon:
         raise BadCouponBatch(reason="promotion")
+    if state is PromotionState.ENDED:
+        raise BadCouponBatch(reason="ended")
     windows = {
-        "claim_window": (wish.claims_start_at, wish.claims_end_at),
         "valid_window": (wish.starts_at, wish.ends_at),
+        # What no longer holds is not given out either.
+        "claim_window": (wish.claims_start_at, earliest(wish.claims_end_at, wish.ends_at)),
     }
     for reason, (start, end) in windows.items():
         if end is not None and (end <= now or (start is not None and start >= end)):
@@ -73,15 +79,18 @@ def check_batch(wish: BatchWish, *, needs_coupon: bool, now: datetime) -> None:
 def check_claimable(
     kind: CouponKind,
     status: BatchStatus,
+    state: PromotionState,
     window: tuple[datetime | None, datetime | None],
     *,
     now: datetime,
 ) -> None:
-    """Refuse a claim where the batch is not for claiming now."""
+    """Refuse a claim where the batch is not for claiming now, or its promotion is over."""
     if kind is CouponKind.SHARED_CODE:
         raise CouponNotClaimable(reason="kind")
     if status is BatchStatus.STOPPED:
         raise CouponNotClaimable(reason="stopped")
+    if state is PromotionState.ENDED:
+        raise CouponNotClaimable(reason="ended")
     start, end = window
     if start is not None and now < start:
         raise CouponNotClaimable(reason="not_started", claims_start_at=start.isoformat())

@@ -19,6 +19,8 @@ from app.promotions.errors import ClaimLimitReached, CodeInUse, CouponsGone
 from app.promotions.events import CouponClaimed
 from app.promotions.models import BatchStatus, CouponKind, CouponState
 from app.promotions.repository import coupons as repository
+from app.promotions.rules import PromotionState
+from app.promotions.rules import state_of as promotion_state_of
 from app.promotions.rules.coupons import (
     CODE_ALPHABET,
     CODE_LENGTH,
@@ -31,15 +33,15 @@ from app.promotions.rules.coupons import (
     normalised,
     wallet_state,
 )
-from app.promotions.service.records import promotion
+from app.promotions.service.records import promotion, state
 
 
 async def create_batch(
     db: AsyncSession, shop_id: UUID, wish: BatchWish, *, now: datetime
 ) -> sa.RowMapping:
     """Make coupons to be given out; codes that nobody chose are random."""
-    needs_coupon = (await promotion(db, shop_id, wish.promotion_id))["needs_coupon"]
-    check_batch(wish, needs_coupon=needs_coupon, now=now)
+    of = await promotion(db, shop_id, wish.promotion_id)
+    check_batch(wish, state(of, now), needs_coupon=of["needs_coupon"], now=now)
     said = asdict(wish)
     code, codes_count = said.pop("code"), said.pop("codes_count")
     batch = {
@@ -130,7 +132,7 @@ async def claim(
     # What no longer holds is not given out either.
     validity = (batch["starts_at"], batch["ends_at"])
     window = (batch["claims_start_at"], earliest(batch["claims_end_at"], batch["ends_at"]))
-    check_claimable(batch["kind"], batch["status"], window, now=now)
+    check_claimable(batch["kind"], batch["status"], _state(batch, now), window, now=now)
     own = {
         "member_id": member_id,
         "state": CouponState.CLAIMED,
@@ -146,6 +148,12 @@ async def claim(
     return _with_batch(coupon, batch)
 
 
+def _state(batch: Mapping[Any, Any], now: datetime) -> PromotionState:
+    """Where the promotion of a batch is."""
+    window = (batch["promotion_starts_at"], batch["promotion_ends_at"])
+    return promotion_state_of(batch["promotion_status"], *window, now)
+
+
 async def claim_code(
     db: AsyncSession, member_id: UUID, shop_id: UUID, code: str, *, now: datetime
 ) -> Mapping[Any, Any]:
@@ -155,7 +163,8 @@ async def claim_code(
         raise NotFound
     batch = await repository.batch_to_claim(db, found["batch_id"])
     assert batch is not None, "a coupon is of a batch"
-    check_claimable(batch["kind"], batch["status"], (None, found["ends_at"]), now=now)
+    window = (None, found["ends_at"])
+    check_claimable(batch["kind"], batch["status"], _state(batch, now), window, now=now)
     coupon = await repository.claim_code(db, found["id"], member_id, now=now)
     if coupon is None:
         raise CouponsGone

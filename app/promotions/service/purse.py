@@ -60,6 +60,11 @@ class Purse:
         """The promotions there is a coupon for."""
         return frozenset(one.promotion_id for one in self.held)
 
+    @property
+    def wrong_codes(self) -> int:
+        """How many codes the shop does not have."""
+        return sum(one.code is not None and one.reason == "coupon_unknown" for one in self.refused)
+
     def use_of(self, promotion_id: UUID) -> CouponUse | None:
         """The coupon that is used up when this promotion is applied."""
         for one in self.held:
