@@ -197,3 +197,18 @@ async def test_the_cost_in_statements_does_not_grow_with_limits(market: Market) 
         counts[many] = (len(quoting), len(placing))
     assert counts[1] == counts[12]
     assert counts[12][0] <= 6
+
+
+async def test_a_budget_pays_for_what_the_shops_cap_leaves(
+    market: Market, promotion_id: UUID
+) -> None:
+    other = await market.percent_off(100)
+    await limited(market, promotion_id, budget_amount=10_000)
+    await market._change_shop(discount_cap_bp=1_000)
+    ann = await market.buyer("ann")
+    order = await market.place(ann)
+    off = SOLO_AMOUNT // 10
+    assert order["total_amount"] == SOLO_AMOUNT - off
+    assert await taken(market.database, promotion_id) == {"budget": off}
+    assert await taken(market.database, other) == {}
+    await market.balanced()

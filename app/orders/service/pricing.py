@@ -14,6 +14,7 @@ from app.catalog import service as catalog
 from app.catalog.rules import BasketGoods, Goods, Wanted, summed
 from app.community import service as community
 from app.community.rules import Standing
+from app.core.money import split
 from app.core.security import Tokens
 from app.groupbuy import service as groupbuy
 from app.groupbuy.errors import OneLineOnly
@@ -25,11 +26,14 @@ from app.promotions.pricing.answer import Quote
 from app.promotions.pricing.basket import Buyer
 from app.promotions.pricing.engine import quote
 from app.promotions.pricing.group_price import GroupPrice
+from app.promotions.pricing.lines import DISCOUNT_CAP
 from app.promotions.rules.baskets import AddOnWish, Asked, basket_of
 from app.promotions.rules.coupons import normalised
 from app.promotions.service import CouponUse, CouponWish, LivePromotions, Purse, Use
 
 SEAL = "quote"
+# The shop's cap is on what is taken off the goods that were wanted.
+_UNCAPPED = frozenset({"add_on", "free_shipping", "shipping_off", "group_price"})
 NO_COUPON_WISH = CouponWish((), ())
 
 
@@ -103,8 +107,19 @@ class Priced:
         ]
 
     def _amounts(self) -> dict[UUID, int]:
-        """What each promotion that took part took off; a gift takes nothing off."""
-        amounts = {a.promotion_id: a.amount for a in self.quote.applied if a.promotion_id}
+        """What each promotion that took part took off; a gift takes nothing off.
+
+        What the shop's cap gave back was not taken off: it is spread over those it was taken by.
+        """
+        applied = [a for a in self.quote.applied if a.promotion_id]
+        amounts = {a.promotion_id: a.amount for a in applied if a.promotion_id}
+        capped = [a for a in applied if a.kind not in _UNCAPPED]
+        given_back = -sum(a.amount for a in self.quote.applied if a.kind == DISCOUNT_CAP)
+        if given_back:
+            shares = split(given_back, [a.amount for a in capped])
+            for row, share in zip(capped, shares, strict=True):
+                if row.promotion_id:
+                    amounts[row.promotion_id] -= share
         return amounts | dict.fromkeys((gift.promotion_id for gift in self.quote.gifts), 0)
 
     def _tier_units(self, promotion_id: UUID) -> dict[int, int]:
