@@ -92,15 +92,8 @@ class NotAppliedShown(Shown):
     text: str
 
 
-class NudgeShown(Shown):
+class NudgeShown(NotAppliedShown):
     """What more would earn what (还差多少): the nearest few."""
-
-    kind: str
-    promotion_id: UUID
-    names: dict[str, str]
-    code: str
-    params: dict[str, Any]
-    text: str
 
 
 class GiftShown(Shown):
