@@ -19,6 +19,7 @@ from app.core.http.openapi import describe
 from app.core.http.shell import add_layers, add_rendering
 from app.core.logging import configure_logging
 from app.core.security import Tokens
+from app.groupbuy.service.pages import FillEstimate
 from app.identity.adapters.passwords import Passwords
 from app.identity.adapters.wechat import WechatDoor, wechat_door
 from app.identity.deps import authenticate
@@ -44,8 +45,12 @@ def create_app(
     clock: Clock | None = None,
     gateways: Mapping[str, Gateway] | None = None,
     wechat: WechatDoor | None = None,
+    fill_estimate: FillEstimate | None = None,
 ) -> FastAPI:
-    """Build the application; tests hand in their own outside world."""
+    """Build the application; tests hand in their own outside world.
+
+    `fill_estimate` tells how likely a group comes together; without one nothing is told.
+    """
     configure_logging(settings.log_level)
     app = FastAPI(
         title="Quanpu 圈铺",
@@ -69,6 +74,7 @@ def create_app(
     state.wechat = wechat or wechat_door(settings)
     state.passwords = Passwords()
     state.gateways = gateways or gateways_of(settings, state.database)
+    state.fill_estimate = fill_estimate
     _add_routes(app, settings)
     add_rendering(app)
     add_layers(app, settings)

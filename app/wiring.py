@@ -16,20 +16,20 @@ from app.core.http.jobs import JOBS as ANSWER_JOBS
 from app.core.jobs import Job
 from app.groupbuy import service as groupbuy
 from app.groupbuy.events import EVENTS as GROUPBUY_EVENTS
-from app.groupbuy.events import GroupFailed, GroupSucceeded, SeatPaidTooLate
+from app.groupbuy.events import GroupFailed, GroupSucceeded, SeatPaymentRefused
 from app.groupbuy.jobs import JOBS as GROUPBUY_JOBS
 from app.groupbuy.routes import ROUTERS as GROUPBUY_ROUTERS
 from app.identity.jobs import JOBS as IDENTITY_JOBS
 from app.identity.routes import ROUTERS as IDENTITY_ROUTERS
 from app.orders import service as orders
 from app.orders.events import EVENTS as ORDER_EVENTS
-from app.orders.events import OrderPaid, OrderRefunded, OrderRefundOwed
+from app.orders.events import OrderPaid, OrderRebateOwed, OrderRefunded, OrderRefundOwed
 from app.orders.jobs import JOBS as ORDER_JOBS
 from app.orders.routes import ROUTERS as ORDER_ROUTERS
 from app.payments.adapters.sandbox import SandboxGateway
 from app.payments.adapters.timed import timed
 from app.payments.events import EVENTS as PAYMENT_EVENTS
-from app.payments.events import PaymentCaptured, RefundSucceeded
+from app.payments.events import PaymentCaptured, RefundFailed, RefundSucceeded
 from app.payments.gateway import Gateway
 from app.payments.jobs import JOBS as PAYMENT_JOBS
 from app.promotions.events import EVENTS as PROMOTION_EVENTS
@@ -41,14 +41,18 @@ REACTIONS: tuple[On[Any], ...] = (
     on(PaymentCaptured, groupbuy.count_payment, orders.mark_paid),
     on(GroupSucceeded, orders.confirm_group),
     on(GroupFailed, orders.end_group_orders, groupbuy.return_quota),
-    on(SeatPaidTooLate, orders.refund_late_seat, groupbuy.return_quota),
+    on(SeatPaymentRefused, orders.refund_late_seat, groupbuy.return_quota),
     on(RefundSucceeded, groupbuy.note_refund, orders.note_refund),
+    on(RefundFailed, groupbuy.note_failed_refund),
     on(OrderPaid, orders.count_buyer),
     on(OrderRefunded, orders.uncount_buyer),
 )
 
 # After the commit, at least once, in any order; each in a transaction of its own.
-HANDLERS: tuple[On[Any], ...] = (on(OrderRefundOwed, orders.pay_back),)
+HANDLERS: tuple[On[Any], ...] = (
+    on(OrderRefundOwed, orders.pay_back),
+    on(OrderRebateOwed, orders.pay_rebate),
+)
 
 EVENTS: tuple[type[Event], ...] = (
     *COMMUNITY_EVENTS,

@@ -5,13 +5,58 @@ from http import HTTPStatus
 from app.core.errors import Problem
 
 
-class CampaignNotRunning(Problem):
-    """Groups can be opened only while the campaign runs."""
+class CampaignNotStarted(Problem):
+    """The campaign's window has not begun."""
 
     status = HTTPStatus.CONFLICT
-    code = "campaign_not_running"
-    title = "The campaign is not running"
-    title_zh = "活动未在进行中"
+    code = "campaign_not_started"
+    title = "The campaign has not started yet"
+    title_zh = "活动尚未开始"
+
+
+class CampaignEnded(Problem):
+    """No group can be opened any more; groups that are open may still be joined."""
+
+    status = HTTPStatus.CONFLICT
+    code = "campaign_ended"
+    title = "The campaign has ended"
+    title_zh = "活动已结束"
+
+
+class CampaignStopped(Problem):
+    """The shop has stopped the campaign: nothing is opened, nor joined where its groups end too."""
+
+    status = HTTPStatus.CONFLICT
+    code = "campaign_stopped"
+    title = "The shop has stopped this campaign"
+    title_zh = "活动已被商家停止"
+
+
+class NotInCampaignAudience(Problem):
+    """The campaign is for others; `reason` says what it asks for, as a promotion's would."""
+
+    status = HTTPStatus.CONFLICT
+    code = "not_in_campaign_audience"
+    title = "The campaign is for a certain audience"
+    title_zh = "该活动仅限指定人群参加"
+
+
+class NewcomersOnly(Problem):
+    """Only who has no paid order in the shop may join; it is asked again when paying."""
+
+    status = HTTPStatus.CONFLICT
+    code = "newcomers_only"
+    title = "Only new customers of the shop may join this group"
+    title_zh = "仅限新用户参团"
+
+
+class MemberUnitsReached(Problem):
+    """The campaign allows each member so many units over all its groups."""
+
+    status = HTTPStatus.CONFLICT
+    code = "member_units_reached"
+    title = "The limit per member of this campaign is reached"
+    title_zh = "已达到每人限购数量"
 
 
 class VariantNotInCampaign(Problem):
@@ -41,8 +86,17 @@ class GroupFull(Problem):
     title_zh = "该团已满"
 
 
+class GroupDidNotForm(Problem):
+    """The group did not come together; its members have their money back."""
+
+    status = HTTPStatus.CONFLICT
+    code = "group_failed"
+    title = "The group did not come together"
+    title_zh = "该团未成团"
+
+
 class GroupClosed(Problem):
-    """The group has ended, or its deadline has passed, or it has not opened yet."""
+    """The group has succeeded, or its deadline has passed, or its leader has not paid yet."""
 
     status = HTTPStatus.CONFLICT
     code = "group_closed"
@@ -99,8 +153,12 @@ class BadCampaign(Problem):
     """The campaign contradicts itself or its product; `reason` says how.
 
     Reasons: `window` (ends before it starts), `ended`, `quota_below_size` (no group could ever
-    be complete), `duplicate_variant`, `variant_not_of_product`, `variant_archived`, `above_solo`
-    (dearer together than alone), `below_floor`, `product_not_on_sale`.
+    be complete), `min_paid` (not between 2 and the size), `duplicate_variant`,
+    `variant_not_of_product`, `variant_archived`, `above_solo` (dearer together than alone),
+    `below_floor`, `leader_above_group`, `leader_twice` (a leader's price and a reward),
+    `reward_too_high`, `ladder_sizes` (not rising), `ladder_variant` (a price for goods that are
+    not in it), `ladder_not_falling`, `audience_contradicts`, `unknown_groups` (communities or
+    audiences the shop does not have), `product_not_on_sale`.
     """
 
     status = HTTPStatus.CONFLICT

@@ -22,9 +22,22 @@ class GroupOpened(Event):
     deadline_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class PaidBack:
+    """What a member gets back of an order at success: so much a unit, and a leader's reward."""
+
+    order_id: UUID
+    unit_amount: int
+    reward_amount: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSucceeded(Event):
-    """Enough members have paid; `order_ids` may be fulfilled now."""
+    """Enough members have paid; `order_ids` may be fulfilled now.
+
+    `is_short`: by its deadline, with room left for more. `paid_back` has the orders that get some
+    of their money back, for the tier that the group has reached or for leading it.
+    """
 
     kind: ClassVar[str] = "group.succeeded"
     aggregate: ClassVar[str] = "group"
@@ -32,11 +45,14 @@ class GroupSucceeded(Event):
     group_id: UUID
     campaign_id: UUID
     order_ids: tuple[UUID, ...]
+    paid: int
+    is_short: bool
+    paid_back: tuple[PaidBack, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupFailed(Event):
-    """The deadline passed or nobody is left; `cause` says which.
+    """The deadline passed, nobody is left, or the shop stopped it; `cause` says which.
 
     Every paid order gets its money back, every unpaid one is void; `units` go back to the quota.
     """
@@ -53,19 +69,21 @@ class GroupFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeatPaidTooLate(Event):
-    """Money came for a seat that was given up or whose group had ended: it is owed back.
+class SeatPaymentRefused(Event):
+    """Money came for a seat that cannot be paid any more: it is owed back.
 
+    `cause`: `paid_too_late` (it was given up, or its group had ended), or `not_a_newcomer`.
     `units` go back to the quota; none when the seat had been given up before.
     """
 
-    kind: ClassVar[str] = "seat.paid_too_late"
+    kind: ClassVar[str] = "seat.payment_refused"
     aggregate: ClassVar[str] = "group"
 
     group_id: UUID
     campaign_id: UUID
     order_id: UUID
+    cause: str
     units: int
 
 
-EVENTS: tuple[type[Event], ...] = (GroupOpened, GroupSucceeded, GroupFailed, SeatPaidTooLate)
+EVENTS: tuple[type[Event], ...] = (GroupOpened, GroupSucceeded, GroupFailed, SeatPaymentRefused)

@@ -1,4 +1,4 @@
-"""What the worker does about groups: end those whose time is over."""
+"""What the worker does about groups: end those that are over or stopped, forget old proofs."""
 
 from datetime import datetime
 from functools import partial
@@ -7,35 +7,59 @@ import sqlalchemy as sa
 
 from app.core.jobs import Job, JobContext, each
 from app.groupbuy import service
+from app.groupbuy.service import pages
 
 BATCHES_MAX = 20
 
 
-async def fail_due_groups(context: JobContext) -> int:
-    """Fail overdue groups, one transaction each; a rival's work is not done twice.
+async def settle_due_groups(context: JobContext) -> int:
+    """End overdue groups, one transaction each; a rival's work is not done twice.
 
-    Groups that cannot be failed do not hide those behind them.
+    Groups that cannot be ended do not hide those behind them.
     """
     grace_seconds, now = context.settings.group_grace_seconds, context.now()
     rows_max = context.settings.sweep_batch_rows
-    failed, after = 0, None
+    done, after = 0, None
     for _ in range(BATCHES_MAX):
         async with context.database.reading() as db:
-            rows = await service.due_to_fail(
+            rows = await service.due_to_settle(
                 db, grace_seconds=grace_seconds, now=now, after=after, rows_max=rows_max
             )
-        failed += await each(rows, partial(_fail, context, now))
+        done += await each(rows, partial(_settle, context, now))
         if len(rows) < rows_max:
             break
         after = (rows[-1]["deadline_at"], rows[-1]["id"])
-    return failed
+    return done
 
 
-async def _fail(context: JobContext, now: datetime, row: sa.RowMapping) -> bool:
+async def _settle(context: JobContext, now: datetime, row: sa.RowMapping) -> bool:
     grace_seconds = context.settings.group_grace_seconds
     return await context.database.transact(
-        partial(service.fail_group, group_id=row["id"], grace_seconds=grace_seconds, now=now)
+        partial(service.settle_group, group_id=row["id"], grace_seconds=grace_seconds, now=now)
     )
 
 
-JOBS = (Job("groupbuy.fail_due_groups", 1, fail_due_groups),)
+async def end_stopped_groups(context: JobContext) -> int:
+    """End the groups of campaigns that were stopped with them, one transaction each."""
+    async with context.database.reading() as db:
+        rows = await service.stopped_groups(db, rows_max=context.settings.sweep_batch_rows)
+    return await each(rows, partial(_stop, context, context.now()))
+
+
+async def _stop(context: JobContext, now: datetime, row: sa.RowMapping) -> bool:
+    return await context.database.transact(partial(service.stop_group, group_id=row["id"], now=now))
+
+
+async def forget_old_proofs(context: JobContext) -> int:
+    """Delete what was shown of groups longer ago than anybody reports on."""
+    rows_max = context.settings.sweep_batch_rows
+    return await context.database.transact(
+        partial(pages.forget_proofs, now=context.now(), rows_max=rows_max)
+    )
+
+
+JOBS = (
+    Job("groupbuy.settle_due_groups", 1, settle_due_groups),
+    Job("groupbuy.end_stopped_groups", 1, end_stopped_groups),
+    Job("groupbuy.forget_old_proofs", 3_600, forget_old_proofs),
+)

@@ -3,12 +3,8 @@
 Nothing is placed here: opening and joining are orders.
 """
 
-from dataclasses import asdict
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Response
 
 from app.catalog.deps import STALE, WorkIn, needs, refusals
@@ -19,21 +15,25 @@ from app.core.http.paging import Page, Paged
 from app.core.http.problem import problems
 from app.core.http.route import Reading, Transactional
 from app.core.http.versions import IfMatch, etag
+from app.core.i18n import Lang
+from app.groupbuy.deps import ProofKeeper
 from app.groupbuy.errors import BadCampaign, CampaignNotEditable
-from app.groupbuy.models import CampaignPhase
-from app.groupbuy.rules import CampaignWish, GroupPriceWish
+from app.groupbuy.models import CampaignPhase, GroupStatus
+from app.groupbuy.rules.campaigns import CampaignWish
 from app.groupbuy.schemas import (
     AddCampaign,
     CampaignListed,
-    CampaignPriceShown,
     CampaignShown,
     EditCampaign,
-    GroupAmount,
-    GroupCounts,
+    GroupShareShown,
     GroupShown,
     OpenGroupShown,
     OperatorCampaignShown,
+    OperatorGroupShown,
+    OperatorGroupWhole,
     SeatShown,
+    StopCampaign,
+    wished,
 )
 from app.groupbuy.service import campaigns, pages
 from app.identity.deps import MaybeMember, SignedIn
@@ -43,7 +43,10 @@ public = APIRouter(prefix="/v1", tags=["groupbuy"], route_class=Reading)
 operators = APIRouter(
     prefix="/v1/operator/shops/{shop_id}/campaigns", tags=["groupbuy"], route_class=Transactional
 )
-ROUTERS = (public, operators)
+board = APIRouter(
+    prefix="/v1/operator/shops/{shop_id}/groups", tags=["groupbuy"], route_class=Reading
+)
+ROUTERS = (public, operators, board)
 
 _READ = needs(Right.GROUPBUY_READ)
 _WRITE = needs(Right.GROUPBUY_WRITE)
@@ -51,32 +54,41 @@ _ONE = "/{campaign_id}"
 
 
 @public.get("/groups/{group_id}", responses=problems(Unauthenticated, NotFound))
-async def get_group(group_id: UUID, member: MaybeMember, db: ReadDb, now: Now) -> GroupShown:
-    """Show a group: how many are in and missing, until when, and to its fellows who is in."""
+async def get_group(
+    group_id: UUID, member: MaybeMember, db: ReadDb, now: Now, keeper: ProofKeeper
+) -> GroupShown:
+    """Show a group: how many are in and missing, until when, and to its fellows who is in.
+
+    How many fellows somebody outside the group was shown is kept, to report what came of it.
+    """
     viewer_id = member.id if member else None
-    return _group(await pages.group_page(db, group_id, viewer_id), now)
+    view = await pages.group_page(db, group_id, viewer_id, estimate=keeper.estimate)
+    keeper.keep(view, viewer_id, now)
+    return GroupShown.of(view, now)
+
+
+@public.get("/groups/{group_id}/share", responses=problems(NotFound))
+async def share_group(group_id: UUID, db: ReadDb, now: Now, language: Lang) -> GroupShareShown:
+    """Tell what a link or a poster for a group needs."""
+    return GroupShareShown.of(await pages.share(db, group_id), language, now)
 
 
 @public.get("/campaigns/{campaign_id}", responses=problems(NotFound))
 async def get_campaign(campaign_id: UUID, db: ReadDb, now: Now) -> CampaignShown:
-    """Show a campaign with its prices: as listed, bought alone, and together."""
-    found = await pages.campaign_page(db, campaign_id, now=now)
-    return CampaignShown(
-        **_fields(found.campaign, CampaignShown),
-        phase=found.phase,
-        server_now=now,
-        currency=found.currency,
-        prices=[CampaignPriceShown.model_validate(price) for price in found.prices],
-    )
+    """Show a campaign with its prices and everything it asks of who takes part."""
+    return CampaignShown.of(await pages.campaign_page(db, campaign_id, now=now), now)
 
 
-@public.get("/campaigns/{campaign_id}/groups", responses=problems(NotFound, InvalidCursor))
+@public.get(
+    "/campaigns/{campaign_id}/groups", responses=problems(Unauthenticated, NotFound, InvalidCursor)
+)
 async def list_open_groups(
-    campaign_id: UUID, paging: Paged, db: ReadDb, now: Now
+    campaign_id: UUID, paging: Paged, member: MaybeMember, db: ReadDb, now: Now
 ) -> Page[OpenGroupShown]:
-    """List the groups with a free seat, the most urgent first."""
-    found = await pages.open_groups(db, campaign_id, paging, now=now)
-    return paging.page(found, lambda row: _open_group(row, now))
+    """List the groups with a free seat: of the caller's communities first, then the most urgent."""
+    viewer_id = member.id if member else None
+    found = await pages.open_groups(db, campaign_id, viewer_id, paging, now=now)
+    return paging.page(found, lambda row: OpenGroupShown.of(row, now))
 
 
 @public.get("/shops/{shop_id}/campaigns", responses=problems(NotFound, InvalidCursor))
@@ -85,7 +97,7 @@ async def list_campaigns(
 ) -> Page[CampaignListed]:
     """List a shop's campaigns that run now, the newest first."""
     found = await pages.running_campaigns(db, shop_id, paging, now=now)
-    return paging.page(found, _listed)
+    return paging.page(found, CampaignListed.of)
 
 
 @public.get("/me/groups", responses=problems(Unauthenticated, Forbidden, InvalidCursor))
@@ -100,7 +112,7 @@ async def create_campaign(
     shop_id: UUID, wish: AddCampaign, response: Response, db: Db, now: Now
 ) -> OperatorCampaignShown:
     """Draft a campaign for one product; members see it from its scheduling on."""
-    wanted = CampaignWish(**_said(wish))
+    wanted = CampaignWish(**wished(wish))
     return _shown(await campaigns.create_campaign(db, shop_id, wanted, now=now), response)
 
 
@@ -110,7 +122,7 @@ async def list_own_campaigns(
 ) -> Page[OperatorCampaignShown]:
     """List a shop's campaigns in one phase or all with live figures, the newest first."""
     found = await campaigns.list_campaigns(db, shop_id, phase, paging, now=now)
-    return paging.page(found, _operator_campaign)
+    return paging.page(found, OperatorCampaignShown.of)
 
 
 @operators.get(_ONE, dependencies=_READ, responses=refusals())
@@ -134,7 +146,7 @@ async def edit_campaign(
 ) -> OperatorCampaignShown:
     """Change a campaign that has not begun."""
     after = await campaigns.edit_campaign(
-        work.db, shop_id, campaign_id, _said(wish), version=version, now=work.now
+        work.db, shop_id, campaign_id, wished(wish), version=version, now=work.now
     )
     return _shown(after, response)
 
@@ -158,76 +170,57 @@ async def schedule_campaign(
     _ONE + "/stop", dependencies=_WRITE, responses=refusals(CampaignNotEditable, *STALE)
 )
 async def stop_campaign(
-    shop_id: UUID, campaign_id: UUID, version: IfMatch, response: Response, work: WorkIn
+    shop_id: UUID,
+    campaign_id: UUID,
+    version: IfMatch,
+    response: Response,
+    work: WorkIn,
+    wish: StopCampaign | None = None,
 ) -> OperatorCampaignShown:
-    """End the opening of groups for good; open groups run on."""
+    """End the opening of groups for good; open groups run on, or end too, refunded."""
     after = await campaigns.stop_campaign(
-        work.db, shop_id, campaign_id, version=version, now=work.now
+        work.db,
+        shop_id,
+        campaign_id,
+        ends_groups=wish.end_groups if wish else False,
+        version=version,
+        now=work.now,
     )
     return _shown(after, response)
 
 
-def _said(wish: AddCampaign | EditCampaign) -> dict[str, Any]:
-    said = wish.model_dump(exclude_unset=isinstance(wish, EditCampaign))
-    if "prices" in said:
-        said["prices"] = tuple(
-            sorted(
-                (GroupPriceWish(p.variant_id, p.group_amount) for p in wish.prices),
-                key=lambda price: price.variant_id,
-            )
-        )
-    return said
+@operators.post(_ONE + "/copy", status_code=201, dependencies=_WRITE, responses=refusals())
+async def copy_campaign(
+    shop_id: UUID, campaign_id: UUID, response: Response, work: WorkIn
+) -> OperatorCampaignShown:
+    """Draft the same campaign once more; its window may have to be moved before it is scheduled."""
+    after = await campaigns.copy_campaign(work.db, shop_id, campaign_id, now=work.now)
+    return _shown(after, response)
 
 
-def _fields(row: sa.RowMapping, shape: Any) -> dict[str, Any]:
-    return {name: row[name] for name in shape.model_fields if name in row}
+@operators.get(_ONE + "/groups", dependencies=_READ, responses=refusals(InvalidCursor))
+async def list_groups(
+    shop_id: UUID,
+    campaign_id: UUID,
+    paging: Paged,
+    db: ReadDb,
+    now: Now,
+    status: GroupStatus | None = None,
+) -> Page[OperatorGroupShown]:
+    """List a campaign's groups in one status or all, the newest first."""
+    found = await campaigns.groups_of_campaign(db, shop_id, campaign_id, status, paging)
+    return paging.page(found, lambda row: OperatorGroupShown.of(row, now))
+
+
+@board.get("/{group_id}", dependencies=_READ, responses=refusals())
+async def get_group_of_shop(
+    shop_id: UUID, group_id: UUID, db: ReadDb, now: Now
+) -> OperatorGroupWhole:
+    """Show a group with all its seats, also those given up and owed their money."""
+    group, seats = await campaigns.group_of_shop(db, shop_id, group_id)
+    return OperatorGroupWhole.whole(group, seats, now)
 
 
 def _shown(view: campaigns.OperatorView, response: Response) -> OperatorCampaignShown:
     response.headers["ETag"] = etag(view.campaign["version"])
-    return _operator_campaign(view)
-
-
-def _operator_campaign(view: campaigns.OperatorView) -> OperatorCampaignShown:
-    board = view.board
-    return OperatorCampaignShown(
-        **_fields(view.campaign, OperatorCampaignShown),
-        phase=view.phase,
-        prices=[GroupAmount(**asdict(price)) for price in view.prices],
-        groups=GroupCounts(**{status.value: n for status, n in board.groups.items()}),
-        seats_taken=board.seats_taken,
-        seats_paid=board.seats_paid,
-    )
-
-
-def _listed(card: pages.CampaignCard) -> CampaignListed:
-    return CampaignListed(
-        **_fields(card.campaign, CampaignListed),
-        currency=card.currency,
-        lowest_group_amount=card.lowest_group_amount,
-    )
-
-
-def _open_group(row: sa.RowMapping, now: datetime) -> OpenGroupShown:
-    return OpenGroupShown(
-        id=row["id"],
-        size=row["capacity"],
-        paid=row["paid"],
-        seats_left=row["capacity"] - row["taken"],
-        deadline_at=row["deadline_at"],
-        server_now=now,
-    )
-
-
-def _group(view: pages.GroupView, now: datetime) -> GroupShown:
-    row = view.group
-    return GroupShown(
-        **_fields(row, GroupShown),
-        size=row["capacity"],
-        seats_left=row["capacity"] - row["taken"],
-        server_now=now,
-        leader_name=view.leader_name,
-        member_names=list(view.member_names),
-        others_count=view.others_count,
-        mine=view.is_mine,
-    )
+    return OperatorCampaignShown.of(view)

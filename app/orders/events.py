@@ -95,6 +95,16 @@ class OrderRefundOwed(OrderEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRebateOwed(OrderEvent):
+    """Some money of a confirmed order goes back: so much a unit, and a reward for the whole."""
+
+    kind: ClassVar[str] = "order.rebate_owed"
+
+    unit_amount: int
+    reward_amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRefunded(OrderEvent):
     """Money came back to the buyer; `was_counted` when the order had counted as paid."""
 
@@ -116,5 +126,6 @@ EVENTS: tuple[type[Event], ...] = (
     OrderShipped,
     OrderReceived,
     OrderRefundOwed,
+    OrderRebateOwed,
     OrderRefunded,
 )

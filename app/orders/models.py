@@ -100,7 +100,8 @@ class OrderLine(SQLModel, table=True):
     """One variant of an order; `unit_shares` are the frozen shares a refund pays back, as runs.
 
     `promotion_id` says which promotion an add-on or a gift came with. The brand and its share of
-    the sale are those of the moment it was placed.
+    the sale are those of the moment it was placed. `unit_rebate_amount` is what a group has earned
+    back on each unit since: a refund of the unit pays its share less that.
     """
 
     __tablename__ = "order_lines"
@@ -111,6 +112,9 @@ class OrderLine(SQLModel, table=True):
         ),
         sa.CheckConstraint(
             "0 <= refunded_amount AND refunded_amount <= payable_amount", "refunded_amount"
+        ),
+        sa.CheckConstraint(
+            "0 <= unit_rebate_amount AND unit_rebate_amount * quantity <= payable_amount", "rebate"
         ),
     )
 
@@ -135,6 +139,9 @@ class OrderLine(SQLModel, table=True):
     price_amount: int = Field(sa_type=sa.BigInteger)
     payable_amount: int = Field(sa_type=sa.BigInteger)
     unit_shares: list[dict[str, int]] = Field(sa_type=Json)
+    unit_rebate_amount: int = Field(
+        default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"}
+    )
     refunded_quantity: int = 0
     refunded_amount: int = Field(default=0, sa_type=sa.BigInteger)
 

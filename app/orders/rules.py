@@ -69,9 +69,11 @@ class RefundPart:
     amount: int
 
 
-def shares_left(runs: Sequence[Mapping[str, int]], refunded_quantity: int) -> tuple[int, ...]:
-    """The frozen shares of the units that were not refunded, in order."""
-    shares = tuple(run["amount"] for run in runs for _ in range(run["units"]))
+def shares_left(
+    runs: Sequence[Mapping[str, int]], refunded_quantity: int, unit_rebate_amount: int = 0
+) -> tuple[int, ...]:
+    """The frozen shares of the units that were not refunded, in order, less what each earned."""
+    shares = tuple(run["amount"] - unit_rebate_amount for run in runs for _ in range(run["units"]))
     return shares[refunded_quantity:]
 
 

@@ -19,7 +19,7 @@ from app.catalog.rules import (
 from app.community import service as community
 from app.community.models import CommunityKind
 from app.community.rules import NewCommunity
-from app.groupbuy.rules import CampaignWish, GroupPriceWish
+from app.groupbuy.rules.campaigns import CampaignWish, GroupPriceWish
 from app.groupbuy.service import campaigns
 from app.identity.adapters.wechat import sandbox_openid
 from app.identity.rules import PlatformRole

@@ -103,7 +103,7 @@ async def _waiting_group(planting: Planting, ground: Ground) -> tuple[UUID, date
 async def _one_short(planting: Planting, ground: Ground) -> tuple[UUID, datetime] | None:
     async with planting.database.reading() as db:
         paging = Paging(100, None, planting.tokens, "seed")
-        waiting = await pages.open_groups(db, ground.campaign_id, paging, now=planting.now)
+        waiting = await pages.open_groups(db, ground.campaign_id, None, paging, now=planting.now)
     for row in waiting.rows:
         is_short = row["paid"] == row["taken"] == GROUP_SIZE - 1
         if is_short and row["deadline_at"] > planting.now + WORTH_JOINING:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from app.core.events import Wiring, on
 from app.groupbuy import service
-from app.groupbuy.events import EVENTS, GroupFailed, SeatPaidTooLate
+from app.groupbuy.events import EVENTS, GroupFailed, SeatPaymentRefused
 from app.settings import Settings
 from tests.conftest import make_app, make_database
 from tests.factories import Stand
@@ -16,7 +16,9 @@ from tests.fakes import FrozenClock
 from tests.groupbuy.party import Party, check_invariants
 
 WIRING = Wiring.of(
-    (on(GroupFailed, service.return_quota), on(SeatPaidTooLate, service.return_quota)), (), EVENTS
+    (on(GroupFailed, service.return_quota), on(SeatPaymentRefused, service.return_quota)),
+    (),
+    EVENTS,
 )
 
 

@@ -14,14 +14,16 @@ from app.core.events import OutboxEvent
 from app.core.sql import table
 from app.groupbuy import service
 from app.groupbuy.models import Campaign, Group, GroupStatus, Seat, SeatStatus
-from app.groupbuy.rules import CampaignWish, GroupPriceWish
+from app.groupbuy.rules.campaigns import CampaignWish, GroupPriceWish
 from app.groupbuy.service import campaigns
 from app.identity import service as identity
+from app.promotions.pricing.basket import Buyer
 from tests.fakes import FrozenClock
 
 LIVE = (SeatStatus.RESERVED, SeatStatus.PAID, SeatStatus.CONFIRMED)
 PAID = (SeatStatus.PAID, SeatStatus.CONFIRMED)
 TTL_SECONDS, GRACE_SECONDS = 900, 60
+NOBODY_YET = Buyer(0, frozenset(), frozenset())
 
 
 @dataclass(frozen=True)
@@ -95,29 +97,45 @@ class Party:
     async def members(self, count: int) -> list[UUID]:
         return [await self.member() for _ in range(count)]
 
-    async def offer(self, wish: service.GroupWish, quantity: int = 1) -> service.GroupOffer:
+    async def offer(
+        self,
+        wish: service.GroupWish,
+        quantity: int = 1,
+        *,
+        buyer: Buyer = NOBODY_YET,
+        member_id: UUID | None = None,
+    ) -> service.GroupOffer:
         """What a buyer is shown; it may be stale by the time somebody takes it."""
         async with self.database.reading() as db:
-            return await service.offer(
-                db,
-                self.shop_id,
-                wish,
-                variant_id=self.variant_id,
-                quantity=quantity,
-                now=self.now,
-            )
+            wanted = service.OfferWish(self.variant_id, quantity, buyer, member_id)
+            return await service.offer(db, self.shop_id, wish, wanted, now=self.now)
 
     async def claim(self, offered: service.GroupOffer, member_id: UUID, quantity: int = 1) -> Place:
         """What placing an order does about the seat it was offered."""
-        order_id = uuid4()
+        seat = self.seat_wish(offered, member_id, quantity)
 
         async def work(db: AsyncSession) -> Place:
-            seat = service.SeatWish(self.shop_id, member_id, order_id, None, quantity, TTL_SECONDS)
             taken = await service.take_seat(db, offered, seat, now=self.now)
-            await service.take_quota(db, offered, quantity)
-            return Place(order_id, member_id, taken.group_id, taken.expires_at)
+            await service.take_quota(db, offered, seat)
+            return Place(seat.order_id, member_id, taken.group_id, taken.expires_at)
 
         return await self.database.transact(work)
+
+    def seat_wish(
+        self, offered: service.GroupOffer, member_id: UUID, quantity: int = 1
+    ) -> service.SeatWish:
+        """The wish of a new order at the price of an offer."""
+        amounts = offered.leader_amounts or offered.group_amounts
+        return service.SeatWish(
+            shop_id=self.shop_id,
+            member_id=member_id,
+            order_id=uuid4(),
+            community_id=None,
+            variant_id=self.variant_id,
+            unit_amount=amounts[self.variant_id],
+            quantity=quantity,
+            ttl_seconds=TTL_SECONDS,
+        )
 
     async def take(
         self, wish: service.GroupWish, member_id: UUID | None = None, quantity: int = 1
@@ -170,9 +188,9 @@ class Party:
 
         await self.database.transact(work)
 
-    async def fail(self, group_id: UUID) -> bool:
+    async def settle(self, group_id: UUID) -> bool:
         return await self.database.transact(
-            lambda db: service.fail_group(db, group_id, grace_seconds=GRACE_SECONDS, now=self.now)
+            lambda db: service.settle_group(db, group_id, grace_seconds=GRACE_SECONDS, now=self.now)
         )
 
     async def group(self, group_id: UUID) -> dict[str, Any]:

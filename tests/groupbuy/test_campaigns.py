@@ -295,8 +295,8 @@ async def test_the_list_shows_live_figures_by_three_statements(stand: Stand, par
     full, failed, half = [await party.opened(busy, quantity=2) for _ in range(3)]
     await party.joined(full.group_id)
     party.clock.advance(seconds=3_660)
-    await party.fail(failed.group_id)
-    await party.fail(half.group_id)
+    await party.settle(failed.group_id)
+    await party.settle(half.group_id)
     await party.join((await party.opened(busy)).group_id)
     await party.open(busy)
     owner = await stand.as_owner(party.shop_id)

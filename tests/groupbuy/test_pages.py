@@ -217,7 +217,7 @@ async def test_a_group_is_seen_at_every_stage_of_its_life(stand: Stand, party: P
     assert (page["status"], page["seats_left"], page["others_count"]) == ("succeeded", 0, 2)
     failing = await party.opened(campaign)
     stand.clock.advance(seconds=3_660)
-    await party.fail(failing.group_id)
+    await party.settle(failing.group_id)
     page = await read(stand, f"/v1/groups/{failing.group_id}")
     assert (page["status"], page["seats_left"], page["others_count"]) == ("failed", 2, 0)
     await unknown(stand, f"/v1/groups/{uuid4()}")

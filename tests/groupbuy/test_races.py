@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -14,8 +14,9 @@ from app.core.sql import is_postgresql
 from app.groupbuy import service
 from app.groupbuy.errors import (
     AlreadyInGroup,
-    CampaignNotRunning,
-    GroupClosed,
+    CampaignEnded,
+    CampaignStopped,
+    GroupDidNotForm,
     GroupFull,
     QuotaSoldOut,
 )
@@ -23,7 +24,7 @@ from app.groupbuy.models import GroupStatus, SeatStatus
 from app.groupbuy.repository import groups as repository
 from app.groupbuy.service import campaigns
 from tests.conftest import rows_in
-from tests.groupbuy.party import GRACE_SECONDS, TTL_SECONDS, Money, Party, Place
+from tests.groupbuy.party import GRACE_SECONDS, NOBODY_YET, Money, Party, Place
 
 SWARM = 32
 
@@ -114,7 +115,7 @@ async def test_a_payment_beside_the_sweep_counts_or_is_owed_back(party: Party) -
     captured_at = party.now
     party.clock.advance(seconds=3_600 + GRACE_SECONDS)
     async with party.database.writing() as db:
-        assert await service.fail_group(
+        assert await service.settle_group(
             db, leader.group_id, grace_seconds=GRACE_SECONDS, now=party.now
         )
         rival = asyncio.create_task(party.pay(last, captured_at=captured_at))
@@ -124,7 +125,7 @@ async def test_a_payment_beside_the_sweep_counts_or_is_owed_back(party: Party) -
     assert await party.standing(leader.group_id) == (GroupStatus.FAILED, 0, 0)
     assert [await party.seat(p) for p in (leader, last)] == [SeatStatus.REFUND_DUE] * 2
     [failed] = await party.facts("group.failed")
-    [late] = await party.facts("seat.paid_too_late")
+    [late] = await party.facts("seat.payment_refused")
     assert failed["paid_order_ids"] == [str(leader.order_id)]
     assert late["order_id"] == str(last.order_id)
 
@@ -139,19 +140,21 @@ async def test_a_joiner_beside_the_failure_does_not_stay_in_an_ended_group(party
         await _until_it_waits(party, db, rival)
         await commit(db)
     [outcome] = await asyncio.gather(rival, return_exceptions=True)
-    assert isinstance(outcome, GroupClosed)
+    assert isinstance(outcome, GroupDidNotForm)
     assert await party.standing(leader.group_id) == (GroupStatus.CANCELLED, 0, 0)
 
 
 async def _stop(party: Party, campaign_id: UUID) -> None:
     await party.database.transact(
-        lambda db: campaigns.stop_campaign(db, party.shop_id, campaign_id, version=2, now=party.now)
+        lambda db: campaigns.stop_campaign(
+            db, party.shop_id, campaign_id, ends_groups=False, version=2, now=party.now
+        )
     )
 
 
-@pytest.mark.parametrize("end", ["stop", "clock"])
+@pytest.mark.parametrize(("end", "refusal"), [("stop", CampaignStopped), ("clock", CampaignEnded)])
 async def test_what_was_offered_is_not_opened_after_the_campaign_ended(
-    party: Party, end: str
+    party: Party, end: str, refusal: type[Problem]
 ) -> None:
     campaign, member = await party.campaign(), await party.member()
     offered = await party.offer(service.GroupWish(campaign_id=campaign))
@@ -160,7 +163,7 @@ async def test_what_was_offered_is_not_opened_after_the_campaign_ended(
     else:
         party.clock.advance(days=7)
     before = await rows_in(party.database)
-    with pytest.raises(CampaignNotRunning):
+    with pytest.raises(refusal):
         await party.claim(offered, member)
     assert await rows_in(party.database) == before
 
@@ -169,16 +172,14 @@ async def test_a_stop_between_the_offer_and_the_seat_of_one_transaction(party: P
     """An order was offered the price; the operator's stop commits before it takes the seat."""
     campaign, member = await party.campaign(), await party.member()
     wish = service.GroupWish(campaign_id=campaign)
-    seat = service.SeatWish(party.shop_id, member, uuid4(), None, 1, TTL_SECONDS)
     async with party.database.writing() as db:
         if not is_postgresql(db):
             pytest.skip("one writer at a time: nothing comes between")
-        offered = await service.offer(
-            db, party.shop_id, wish, variant_id=party.variant_id, quantity=1, now=party.now
-        )
+        wanted = service.OfferWish(party.variant_id, 1, NOBODY_YET, member)
+        offered = await service.offer(db, party.shop_id, wish, wanted, now=party.now)
         await _stop(party, campaign)
-        with pytest.raises(CampaignNotRunning):
-            await service.take_seat(db, offered, seat, now=party.now)
+        with pytest.raises(CampaignStopped):
+            await service.take_seat(db, offered, party.seat_wish(offered, member), now=party.now)
         await commit(db)
     rows = await rows_in(party.database)
     assert (rows["groups"], rows["seats"]) == (0, 0)
@@ -206,7 +207,7 @@ async def test_two_sweepers_fail_a_group_once(party: Party) -> None:
     leader = await party.opened(campaign, quantity=2)
     await party.joined(leader.group_id)
     party.clock.advance(seconds=3_600 + GRACE_SECONDS)
-    done, _ = await swarm([party.fail(leader.group_id) for _ in range(8)])
+    done, _ = await swarm([party.settle(leader.group_id) for _ in range(8)])
     assert sorted(done) == [False] * 7 + [True]
     assert len(await party.facts("group.failed")) == 1
     assert await party.quota_taken(campaign) == 0
@@ -223,7 +224,7 @@ async def test_a_payment_and_the_release_of_its_seat_agree(party: Party) -> None
     assert set(ends) <= {SeatStatus.PAID, SeatStatus.REFUND_DUE}
     paid = ends.count(SeatStatus.PAID)
     assert await party.standing(leader.group_id) == (GroupStatus.OPEN, paid + 1, paid + 1)
-    assert len(await party.facts("seat.paid_too_late")) == len(places) - paid
+    assert len(await party.facts("seat.payment_refused")) == len(places) - paid
 
 
 async def test_payers_and_leavers_at_once_neither_deadlock_nor_lose_count(party: Party) -> None:

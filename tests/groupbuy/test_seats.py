@@ -11,8 +11,10 @@ from app.core.jobs import JobContext
 from app.groupbuy import service
 from app.groupbuy.errors import (
     AlreadyInGroup,
-    CampaignNotRunning,
+    CampaignEnded,
+    CampaignNotStarted,
     GroupClosed,
+    GroupDidNotForm,
     GroupFull,
     QuotaSoldOut,
     SeatNotLeavable,
@@ -99,14 +101,14 @@ async def test_a_campaigns_end_ends_opening_but_not_joining(party: Party) -> Non
     campaign = await party.campaign(ends_at=party.now + timedelta(minutes=1))
     leader = await party.opened(campaign)
     party.clock.advance(minutes=1)
-    await refused(party, CampaignNotRunning, party.open(campaign))
+    await refused(party, CampaignEnded, party.open(campaign))
     await party.joined(leader.group_id)
     assert await party.standing(leader.group_id) == (GroupStatus.OPEN, 2, 2)
 
 
 async def test_what_is_not_offered_cannot_be_taken(party: Party, stand: Stand) -> None:
     later = await party.campaign(starts_at=party.now + timedelta(seconds=1))
-    await refused(party, CampaignNotRunning, party.open(later))
+    await refused(party, CampaignNotStarted, party.open(later))
     drafted = (await party.draft()).campaign["id"]
     await refused(party, NotFound, party.open(drafted))
     await refused(party, NotFound, party.open(uuid4()))
@@ -151,7 +153,7 @@ async def test_the_leaders_release_cancels_the_pending_group(party: Party) -> No
     leader = await party.open(campaign)
     assert await party.release(leader)
     assert await party.standing(leader.group_id) == (GroupStatus.CANCELLED, 0, 0)
-    await refused(party, GroupClosed, party.join(leader.group_id))
+    await refused(party, GroupDidNotForm, party.join(leader.group_id))
     assert (await party.open(campaign, leader.member_id)).group_id != leader.group_id
     await party.pay(leader)
     assert await party.seat(leader) is SeatStatus.REFUND_DUE
@@ -172,7 +174,7 @@ async def test_money_for_a_released_seat_is_owed_back_once(party: Party) -> None
     await party.pay(place, times=2)
     assert await party.seat(place) is SeatStatus.REFUND_DUE
     assert await party.standing(leader.group_id) == (GroupStatus.OPEN, 1, 1)
-    [late] = await party.facts("seat.paid_too_late")
+    [late] = await party.facts("seat.payment_refused")
     assert (late["order_id"], late["units"]) == (str(place.order_id), 0)
     assert await party.quota_taken(campaign) == 1
     await party.database.transact(
@@ -189,11 +191,11 @@ async def test_money_captured_after_the_deadline_is_owed_back_and_frees_the_plac
     leader = await party.opened(campaign)
     place = await party.join(leader.group_id, quantity=4)
     party.clock.advance(seconds=3_601)
-    assert not await party.fail(leader.group_id)
+    assert not await party.settle(leader.group_id)
     await party.pay(place)
     assert await party.seat(place) is SeatStatus.REFUND_DUE
     assert await party.standing(leader.group_id) == (GroupStatus.OPEN, 1, 1)
-    [late] = await party.facts("seat.paid_too_late")
+    [late] = await party.facts("seat.payment_refused")
     assert (late["order_id"], late["units"]) == (str(place.order_id), 4)
     assert await party.quota_taken(campaign) == 1
 
@@ -204,11 +206,11 @@ async def test_money_captured_in_time_counts_though_heard_of_later(party: Party)
     party.clock.advance(seconds=3_600)
     captured_at = party.now
     party.clock.advance(seconds=GRACE_SECONDS - 1)
-    assert not await party.fail(leader.group_id)
+    assert not await party.settle(leader.group_id)
     await party.pay(place, captured_at=captured_at)
     assert await party.standing(leader.group_id) == (GroupStatus.SUCCEEDED, 2, 2)
     party.clock.advance(seconds=10)
-    assert not await party.fail(leader.group_id)
+    assert not await party.settle(leader.group_id)
 
 
 async def test_money_heard_of_after_the_failure_is_owed_back(party: Party) -> None:
@@ -216,10 +218,10 @@ async def test_money_heard_of_after_the_failure_is_owed_back(party: Party) -> No
     place = await party.join(leader.group_id)
     captured_at = party.now
     party.clock.advance(seconds=3_600 + GRACE_SECONDS)
-    assert await party.fail(leader.group_id)
+    assert await party.settle(leader.group_id)
     await party.pay(place, captured_at=captured_at)
     assert await party.seat(place) is SeatStatus.REFUND_DUE
-    [late] = await party.facts("seat.paid_too_late")
+    [late] = await party.facts("seat.payment_refused")
     assert (late["order_id"], late["units"]) == (str(place.order_id), 0)
 
 
@@ -234,7 +236,7 @@ async def test_a_second_payment_of_an_order_says_nothing_about_its_seat(
     await party.pay(place)
     assert await party.standing(leader.group_id) == before
     assert await party.seat(place) is seat
-    assert await party.facts("seat.paid_too_late") == []
+    assert await party.facts("seat.payment_refused") == []
 
 
 async def test_money_for_an_order_without_a_seat_is_nothing_to_a_group(party: Party) -> None:
@@ -299,12 +301,12 @@ async def test_an_overdue_group_fails_and_is_emptied(party: Party) -> None:
     leader = await party.opened(campaign, quantity=2)
     paid, unpaid = await party.joined(leader.group_id), await party.join(leader.group_id)
     party.clock.advance(seconds=3_599 + GRACE_SECONDS)
-    assert not await party.fail(leader.group_id)
+    assert not await party.settle(leader.group_id)
     assert await _due(party) == []
     party.clock.advance(seconds=1)
     assert await _due(party) == [leader.group_id]
-    assert await party.fail(leader.group_id)
-    assert not await party.fail(leader.group_id)
+    assert await party.settle(leader.group_id)
+    assert not await party.settle(leader.group_id)
     assert await party.standing(leader.group_id) == (GroupStatus.FAILED, 0, 0)
     assert [await party.seat(place) for place in (leader, paid, unpaid)] == [
         SeatStatus.REFUND_DUE,
@@ -321,7 +323,7 @@ async def test_an_overdue_group_fails_and_is_emptied(party: Party) -> None:
 
 async def _due(party: Party) -> Any:
     async with party.database.reading() as db:
-        due = await service.due_to_fail(
+        due = await service.due_to_settle(
             db, grace_seconds=GRACE_SECONDS, now=party.now, after=None, rows_max=10
         )
     return [row["id"] for row in due]
@@ -336,7 +338,7 @@ async def test_the_job_fails_what_is_overdue_and_nothing_else(
     fresh = await party.opened(campaign)
     party.clock.advance(seconds=3_599)
     context = JobContext(settings, party.database, {})
-    [job] = JOBS
+    job = JOBS[0]
     assert (await job.run(context), await job.run(context)) == (3, 0)
     failed = {(await party.group(p.group_id))["status"] for p in overdue}
     assert failed == {GroupStatus.FAILED}

@@ -26,7 +26,7 @@ from app.catalog.rules import NewProduct, NewShop, NewVariant
 from app.core.errors import Problem
 from app.core.sql import table
 from app.groupbuy.models import Group, GroupStatus, Seat, SeatStatus
-from app.groupbuy.rules import GROUP_MOVES, SEAT_MOVES
+from app.groupbuy.rules.gathering import GROUP_MOVES, SEAT_MOVES
 from tests.conftest import make_database, make_settings
 from tests.fakes import FrozenClock
 from tests.groupbuy.conftest import WIRING
@@ -133,7 +133,7 @@ class Gathering(RuleBasedStateMachine):
     @rule(place=places, seconds=st.sampled_from([0, 60, 599, 660]))
     def sweep(self, place: Place, seconds: int) -> None:
         self.clock.advance(seconds=seconds)
-        self.run(self.party.fail(place.group_id))
+        self.run(self.party.settle(place.group_id))
 
     @invariant()
     def counters_are_the_seats(self) -> None:

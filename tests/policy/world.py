@@ -18,7 +18,7 @@ from app.community.rules import NewCommunity
 from app.core.db import Database
 from app.core.security import PrincipalKind
 from app.core.sql import table
-from app.groupbuy.rules import CampaignWish, GroupPriceWish
+from app.groupbuy.rules.campaigns import CampaignWish, GroupPriceWish
 from app.groupbuy.service import campaigns
 from app.identity import service as identity
 from app.identity.models import Session

@@ -11,12 +11,21 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.http.paging import beyond
 from app.core.sql import all_rows, changed, first_row, table, upsert
-from app.groupbuy.models import Campaign, CampaignStatus, Group, GroupStatus, Seat, SeatStatus
-from app.groupbuy.rules import SEAT_MOVES
+from app.groupbuy.models import (
+    LIVE_SEATS,
+    Campaign,
+    CampaignStatus,
+    Group,
+    GroupStatus,
+    Seat,
+    SeatStatus,
+)
+from app.groupbuy.rules.gathering import FIELDS, SEAT_MOVES, Gathering
 
 _campaigns = table(Campaign)
 _groups = table(Group)
@@ -35,7 +44,15 @@ async def add_group(db: AsyncSession, values: dict[str, Any], *, now: datetime) 
 
 
 async def take_place(db: AsyncSession, group_id: UUID, *, now: datetime) -> sa.RowMapping | None:
-    """Take one place if the group is open, not over and not full; decided in this statement."""
+    """Take one place if there is room (`rules.gathering.has_room`); decided in this statement.
+
+    A campaign that was stopped with its groups gives no more places.
+    """
+    stopped = (
+        sa.select(sa.literal(1))
+        .where(_campaigns.c.id == _groups.c.campaign_id, _campaigns.c.stop_ends_groups)
+        .exists()
+    )
     statement = (
         sa.update(_groups)
         .where(
@@ -43,6 +60,7 @@ async def take_place(db: AsyncSession, group_id: UUID, *, now: datetime) -> sa.R
             _groups.c.status == GroupStatus.OPEN,
             _groups.c.taken < _groups.c.capacity,
             _groups.c.deadline_at > now,
+            ~stopped,
         )
         .values(taken=_groups.c.taken + 1)
         .returning(_groups)
@@ -64,11 +82,31 @@ async def hold_group_of(db: AsyncSession, order_id: UUID) -> sa.RowMapping | Non
     return await _hold(db, _groups.c.id == of_order.scalar_subquery())
 
 
+async def hold_group(db: AsyncSession, group_id: UUID) -> sa.RowMapping | None:
+    """Take the lock of a group by writing it; `None` where there is none."""
+    return await _hold(db, _groups.c.id == group_id)
+
+
 async def _hold(db: AsyncSession, which: Any) -> sa.RowMapping | None:
     statement = (
         sa.update(_groups).where(which).values(version=_groups.c.version + 1).returning(_groups)
     )
     return await first_row(db, statement)
+
+
+async def write(db: AsyncSession, held: sa.RowMapping, after: Gathering) -> None:
+    """Write what becomes of a group that this transaction holds.
+
+    The version is compared as well: a decision about another state than the one that is stored
+    would be a fault in the program, and must not be kept.
+    """
+    statement = (
+        sa.update(_groups)
+        .where(_groups.c.id == held["id"], _groups.c.version == held["version"])
+        .values({name: getattr(after, name) for name in FIELDS})
+    )
+    if not await changed(db, statement):
+        raise RuntimeError("a group was written that was not held")
 
 
 async def move_seat(
@@ -105,50 +143,74 @@ async def move_seats(
     return await all_rows(db, statement)
 
 
-async def count_paid(
-    db: AsyncSession, group_id: UUID, *, at: datetime, deadline_at: datetime, now: datetime
-) -> sa.RowMapping | None:
-    """Count one payment and decide success in the same statement.
-
-    `at` is when the money was captured; a payment captured by the deadline counts, whenever its
-    news comes, as long as the group still gathers. The first payment starts the clock.
-    """
-    full = _groups.c.paid + 1 >= _groups.c.capacity
+async def confirm_seats(
+    db: AsyncSession, group_id: UUID, order_id: UUID, *, paid_at: datetime, now: datetime
+) -> Sequence[sa.RowMapping]:
+    """Pay the last seat and confirm all paid ones with it; none where it is not held any more."""
+    own = (_seats.c.order_id == order_id) & (_seats.c.status == SeatStatus.RESERVED)
+    other = _seats.alias("other")
+    held = sa.select(other.c.id).where(
+        other.c.order_id == order_id, other.c.status == SeatStatus.RESERVED
+    )
     statement = (
-        sa.update(_groups)
+        sa.update(_seats)
         .where(
-            _groups.c.id == group_id,
-            _groups.c.status.in_((GroupStatus.PENDING, GroupStatus.OPEN)),
-            sa.or_(_groups.c.deadline_at.is_(None), _groups.c.deadline_at >= at),
+            _seats.c.group_id == group_id,
+            sa.or_(own, _seats.c.status == SeatStatus.PAID),
+            held.exists(),
         )
         .values(
-            paid=_groups.c.paid + 1,
-            status=sa.case((full, GroupStatus.SUCCEEDED.value), else_=GroupStatus.OPEN.value),
-            opened_at=sa.func.coalesce(_groups.c.opened_at, at),
-            deadline_at=sa.func.coalesce(_groups.c.deadline_at, deadline_at),
-            succeeded_at=sa.case((full, sa.literal(now, _groups.c.succeeded_at.type))),
-            ended_at=sa.case((full, sa.literal(now, _groups.c.ended_at.type))),
+            status=SeatStatus.CONFIRMED,
+            paid_at=sa.case(
+                (own, sa.literal(paid_at, _seats.c.paid_at.type)), else_=_seats.c.paid_at
+            ),
+            ended_at=now,
         )
-        .returning(_groups)
+        .returning(_seats)
     )
-    return await first_row(db, statement)
+    return await all_rows(db, statement)
 
 
-async def give_place_back(
-    db: AsyncSession, group_id: UUID, *, was_paid: bool, ends: GroupStatus | None, now: datetime
-) -> None:
-    """Count one live seat less; end the group when nobody is left in it."""
-    values: dict[str, Any] = {"taken": _groups.c.taken - 1}
-    if was_paid:
-        values["paid"] = _groups.c.paid - 1
-    if ends is not None:
-        values |= {"status": ends, "ended_at": now}
-    await db.execute(sa.update(_groups).where(_groups.c.id == group_id).values(**values))
+async def sit_again(db: AsyncSession, order_id: UUID, paid_at: datetime) -> sa.RowMapping | None:
+    """Pay a seat that was given up, unless its member has another live one by now."""
+    statement = (
+        sa.update(_seats)
+        .where(_seats.c.order_id == order_id, _seats.c.status == SeatStatus.RELEASED)
+        .values(status=SeatStatus.PAID, paid_at=paid_at, ended_at=None)
+        .returning(_seats)
+    )
+    try:
+        async with db.begin_nested():
+            return await first_row(db, statement)
+    except IntegrityError:
+        return None
 
 
-async def clear_places(db: AsyncSession, group_id: UUID) -> None:
-    """An ended group has no live seats."""
-    await db.execute(sa.update(_groups).where(_groups.c.id == group_id).values(taken=0, paid=0))
+async def note_refunded(db: AsyncSession, order_id: UUID, at: datetime) -> None:
+    """The money of a given-up seat is back, whether or not an earlier try had failed."""
+    owed = (SeatStatus.REFUND_DUE, SeatStatus.REFUND_FAILED)
+    await db.execute(
+        sa.update(_seats)
+        .where(_seats.c.order_id == order_id, _seats.c.status.in_(owed))
+        .values(status=SeatStatus.REFUNDED, ended_at=at)
+    )
+
+
+async def sits_in(
+    db: AsyncSession, campaign_id: UUID, group_id: UUID | None, member_id: UUID
+) -> bool:
+    """Whether a member has a seat that gathers in a campaign, or a live one in a group."""
+    gathers = (_seats.c.campaign_id == campaign_id) & _seats.c.status.in_(
+        (SeatStatus.RESERVED, SeatStatus.PAID)
+    )
+    here = (_seats.c.group_id == group_id) & _seats.c.status.in_(LIVE_SEATS)
+    statement = sa.select(_seats.c.id).where(_seats.c.member_id == member_id, sa.or_(gathers, here))
+    return await first_row(db, statement.limit(1)) is not None
+
+
+async def seat_of(db: AsyncSession, order_id: UUID) -> sa.RowMapping | None:
+    """The seat of an order, if it has one."""
+    return await first_row(db, sa.select(_seats).where(_seats.c.order_id == order_id))
 
 
 async def set_leader(db: AsyncSession, group_id: UUID, member_id: UUID) -> None:
@@ -169,23 +231,6 @@ async def earliest_paid(db: AsyncSession, group_id: UUID) -> sa.RowMapping | Non
     return await first_row(db, statement)
 
 
-async def fail_if_due(
-    db: AsyncSession, group_id: UUID, *, deadline_before: datetime, now: datetime
-) -> sa.RowMapping | None:
-    """End an open group whose deadline and grace have passed; one writer wins."""
-    statement = (
-        sa.update(_groups)
-        .where(
-            _groups.c.id == group_id,
-            _groups.c.status == GroupStatus.OPEN,
-            _groups.c.deadline_at <= deadline_before,
-        )
-        .values(status=GroupStatus.FAILED, ended_at=now)
-        .returning(_groups)
-    )
-    return await first_row(db, statement)
-
-
 async def due_groups(
     db: AsyncSession,
     deadline_before: datetime,
@@ -201,6 +246,21 @@ async def due_groups(
     if after is not None:
         statement = statement.where(beyond(key, after, descending=False))
     return await all_rows(db, statement.order_by(*key).limit(rows_max))
+
+
+async def stopped_groups(db: AsyncSession, rows_max: int) -> Sequence[sa.RowMapping]:
+    """Groups that live though their campaign was stopped with its groups."""
+    statement = (
+        sa.select(_groups.c.id)
+        .join(_campaigns, _campaigns.c.id == _groups.c.campaign_id)
+        .where(
+            _campaigns.c.status == CampaignStatus.STOPPED,
+            _campaigns.c.stop_ends_groups,
+            _groups.c.status.in_((GroupStatus.PENDING, GroupStatus.OPEN)),
+        )
+        .limit(rows_max)
+    )
+    return await all_rows(db, statement)
 
 
 async def group(db: AsyncSession, group_id: UUID) -> sa.RowMapping | None:

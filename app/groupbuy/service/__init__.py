@@ -1,33 +1,51 @@
 """The verbs of a group buy."""
 
-from app.groupbuy.service.payment import count_payment, note_refund
+from app.groupbuy.service.offers import GroupOffer, GroupWish, OfferWish, offer
+from app.groupbuy.service.payment import (
+    SeatedAgain,
+    announce_seated,
+    check_newcomer,
+    count_payment,
+    note_failed_refund,
+    note_refund,
+    refuse_late,
+    retake_quota,
+    sit_again,
+)
 from app.groupbuy.service.seats import (
-    GroupOffer,
-    GroupWish,
     SeatWish,
     leave,
-    offer,
     release_seat,
     return_quota,
     return_seat_quota,
     take_quota,
     take_seat,
 )
-from app.groupbuy.service.settle import due_to_fail, fail_group
+from app.groupbuy.service.settle import due_to_settle, settle_group, stop_group, stopped_groups
 
 __all__ = [
     "GroupOffer",
     "GroupWish",
+    "OfferWish",
     "SeatWish",
+    "SeatedAgain",
+    "announce_seated",
+    "check_newcomer",
     "count_payment",
-    "due_to_fail",
-    "fail_group",
+    "due_to_settle",
     "leave",
+    "note_failed_refund",
     "note_refund",
     "offer",
+    "refuse_late",
     "release_seat",
+    "retake_quota",
     "return_quota",
     "return_seat_quota",
+    "settle_group",
+    "sit_again",
+    "stop_group",
+    "stopped_groups",
     "take_quota",
     "take_seat",
 ]

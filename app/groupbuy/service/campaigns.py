@@ -11,37 +11,58 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog import service as catalog
 from app.catalog.models import ProductStatus
+from app.community import service as community
 from app.core.audit_log import note
 from app.core.errors import NotFound, VersionMismatch
 from app.core.http.paging import Paging, Slice
 from app.core.ids import new_id
 from app.groupbuy.errors import BadCampaign, CampaignNotEditable
-from app.groupbuy.models import CampaignPhase, CampaignStatus, GroupStatus
+from app.groupbuy.models import CampaignPhase, CampaignStatus, GroupStatus, SeatStatus
 from app.groupbuy.repository import campaigns as repository
 from app.groupbuy.repository import pages
-from app.groupbuy.rules import CampaignWish, GroupPriceWish, VariantTerms, check_campaign, phase
+from app.groupbuy.rules.campaigns import (
+    AUDIENCE_IDS,
+    CampaignWish,
+    GroupPriceWish,
+    VariantTerms,
+    audience_of,
+    check_campaign,
+    ladder_of,
+    phase,
+    stored_audience,
+    stored_ladder,
+)
 
 _EDITABLE = (CampaignPhase.DRAFT, CampaignPhase.SCHEDULED)
 _STOPPABLE = (*_EDITABLE, CampaignPhase.RUNNING)
+_WITH_GROUPS = (CampaignPhase.ENDED, CampaignPhase.STOPPED)
 _WISH_FIELDS = tuple(name for name in CampaignWish.__dataclass_fields__ if name != "prices")
 
 
 @dataclass(frozen=True, slots=True)
+class SeatFigures:
+    """Seats of one status: how many, their units, and what these cost as promised."""
+
+    seats: int = 0
+    units: int = 0
+    goods_amount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
-    """How a campaign does: groups by status, and seats held or paid in groups that live."""
+    """How a campaign does: its groups and its seats by status."""
 
     groups: Mapping[GroupStatus, int] = field(default_factory=dict)
-    seats_taken: int = 0
-    seats_paid: int = 0
+    seats: Mapping[SeatStatus, SeatFigures] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorView:
-    """A campaign with what it is right now, its prices and how it does."""
+    """A campaign with what it is right now, all it says, and how it does."""
 
     campaign: sa.RowMapping
     phase: CampaignPhase
-    prices: Sequence[GroupPriceWish]
+    wish: CampaignWish
     board: Board
 
 
@@ -50,8 +71,29 @@ async def create_campaign(
 ) -> OperatorView:
     """Draft a campaign; members see nothing of it before it is scheduled."""
     await _check(db, shop_id, wish)
+    return await _add(db, shop_id, wish, "created", now=now)
+
+
+async def copy_campaign(
+    db: AsyncSession, shop_id: UUID, campaign_id: UUID, *, now: datetime
+) -> OperatorView:
+    """Draft the same campaign once more, whatever became of the first; its figures start anew."""
+    before = await _campaign(db, shop_id, campaign_id)
+    wish = await _wish(db, before)
+    return await _add(db, shop_id, wish, "copied", copy_of=campaign_id, now=now)
+
+
+async def _add(
+    db: AsyncSession,
+    shop_id: UUID,
+    wish: CampaignWish,
+    verb: str,
+    *,
+    copy_of: UUID | None = None,
+    now: datetime,
+) -> OperatorView:
     campaign_id = new_id()
-    values = {name: getattr(wish, name) for name in _WISH_FIELDS}
+    values = _stored(wish)
     await repository.add_campaign(
         db,
         {
@@ -66,8 +108,10 @@ async def create_campaign(
         _price_rows(campaign_id, wish.prices),
     )
     after = await _campaign(db, shop_id, campaign_id)
-    change = (None, {**values, "prices": _plain(wish.prices)})
-    await _note(db, "created", after, change, now=now)
+    told = _told(wish)
+    if copy_of is not None:
+        told["copy_of"] = str(copy_of)
+    await _note(db, verb, after, (None, told), now=now)
     return await _view(db, after, now)
 
 
@@ -89,13 +133,13 @@ async def edit_campaign(
     names = [n for n in (*_WISH_FIELDS, "prices") if getattr(wish, n) != getattr(said, n)]
     if not names:
         return await _view(db, before, now)
-    values = {n: getattr(wish, n) for n in names if n != "prices"}
+    values = {n: value for n, value in _stored(wish).items() if n in names}
     after = await repository.change(db, before, values, now=now)
     if after is None:
         raise VersionMismatch
     if "prices" in names:
         await repository.replace_prices(db, campaign_id, _price_rows(campaign_id, wish.prices))
-    change = tuple({n: _plain(getattr(w, n)) for n in names} for w in (said, wish))
+    change = tuple({n: v for n, v in _told(w).items() if n in names} for w in (said, wish))
     await _note(db, "edited", after, (change[0], change[1]), now=now)
     return await _view(db, after, now)
 
@@ -116,12 +160,26 @@ async def schedule_campaign(
 
 
 async def stop_campaign(
-    db: AsyncSession, shop_id: UUID, campaign_id: UUID, *, version: int, now: datetime
+    db: AsyncSession,
+    shop_id: UUID,
+    campaign_id: UUID,
+    *,
+    ends_groups: bool,
+    version: int,
+    now: datetime,
 ) -> OperatorView:
-    """End the opening of groups for good; groups that are open run on and may be joined."""
+    """End the opening of groups for good, and with `ends_groups` the groups that gather too.
+
+    Otherwise they run on and may be joined. With it nobody joins from now on, and the worker ends
+    one group after another, each paid seat refunded; who completes a group before it comes to
+    that has completed it. A campaign may be stopped in one way first and in the other later, as
+    one that has ended may be: its groups outlive it.
+    """
     before = await _held(db, shop_id, campaign_id, version=version)
-    _check_phase(before, _STOPPABLE, now)
-    return await _move(db, before, CampaignStatus.STOPPED, "stopped", now=now)
+    _check_phase(before, (*_STOPPABLE, *_WITH_GROUPS) if ends_groups else _STOPPABLE, now)
+    return await _move(
+        db, before, CampaignStatus.STOPPED, "stopped", now=now, stop_ends_groups=ends_groups
+    )
 
 
 async def campaign_of_shop(
@@ -134,9 +192,27 @@ async def campaign_of_shop(
 async def list_campaigns(
     db: AsyncSession, shop_id: UUID, wanted: CampaignPhase | None, paging: Paging, *, now: datetime
 ) -> Slice[OperatorView]:
-    """A page of a shop's campaigns with their figures, the newest first; three statements."""
+    """A page of a shop's campaigns with their figures, the newest first; four statements."""
     found = await repository.campaigns_of_shop(db, shop_id, wanted, paging, now=now)
     return Slice(await _views(db, found.rows, now), found.next_after)
+
+
+async def groups_of_campaign(
+    db: AsyncSession, shop_id: UUID, campaign_id: UUID, wanted: GroupStatus | None, paging: Paging
+) -> Slice[sa.RowMapping]:
+    """A page of a campaign's groups in one status or all, the newest first."""
+    await _campaign(db, shop_id, campaign_id)
+    return await pages.groups_of_campaign(db, campaign_id, wanted, paging)
+
+
+async def group_of_shop(
+    db: AsyncSession, shop_id: UUID, group_id: UUID
+) -> tuple[sa.RowMapping, Sequence[sa.RowMapping]]:
+    """A group of this shop with all its seats; `NotFound` for another shop's."""
+    found = await pages.group(db, group_id)
+    if found is None or found["shop_id"] != shop_id:
+        raise NotFound
+    return found, await pages.seats_of_group(db, group_id)
 
 
 async def _campaign(db: AsyncSession, shop_id: UUID, campaign_id: UUID) -> sa.RowMapping:
@@ -166,6 +242,10 @@ def _check_phase(row: sa.RowMapping, allowed: Sequence[CampaignPhase], now: date
 
 
 async def _check(db: AsyncSession, shop_id: UUID, wish: CampaignWish) -> None:
+    ids = [each for name in AUDIENCE_IDS for each in getattr(wish.audience, name)]
+    unknown = await community.unknown_groups(db, shop_id, sorted(ids))
+    if unknown:
+        raise BadCampaign(reason="unknown_groups", ids=[str(each) for each in unknown])
     await catalog.product_of_shop(db, shop_id, wish.product_id)
     cards = await catalog.variants_of_product(db, wish.product_id, with_archived=True)
     terms = {
@@ -179,16 +259,50 @@ async def _check(db: AsyncSession, shop_id: UUID, wish: CampaignWish) -> None:
 
 async def _wish(db: AsyncSession, row: sa.RowMapping) -> CampaignWish:
     prices = _prices(await repository.prices_of(db, [row["id"]]))
-    return CampaignWish(**{n: row[n] for n in _WISH_FIELDS}, prices=prices.get(row["id"], ()))
+    return _said(row, prices.get(row["id"], ()))
+
+
+def _said(row: sa.RowMapping, prices: Sequence[GroupPriceWish]) -> CampaignWish:
+    said = {name: row[name] for name in _WISH_FIELDS}
+    said |= {"audience": audience_of(row["audience"]), "ladder": ladder_of(row["ladder"])}
+    return CampaignWish(**said, prices=tuple(prices))
+
+
+def _stored(wish: CampaignWish) -> dict[str, Any]:
+    """What is said, as the campaign's row keeps it."""
+    values = {name: getattr(wish, name) for name in _WISH_FIELDS}
+    return values | {
+        "audience": stored_audience(wish.audience),
+        "ladder": stored_ladder(wish.ladder),
+    }
+
+
+def _told(wish: CampaignWish) -> dict[str, Any]:
+    """What is said, as the audit log keeps it."""
+    prices = [{k: _plain(v) for k, v in asdict(price).items()} for price in wish.prices]
+    return {name: _plain(value) for name, value in _stored(wish).items()} | {"prices": prices}
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, UUID) else value
 
 
 async def _move(
-    db: AsyncSession, before: sa.RowMapping, status: CampaignStatus, verb: str, *, now: datetime
+    db: AsyncSession,
+    before: sa.RowMapping,
+    status: CampaignStatus,
+    verb: str,
+    *,
+    now: datetime,
+    **values: Any,
 ) -> OperatorView:
-    after = await repository.change_status(db, before, status)
+    after = await repository.change_status(db, before, status, **values)
     if after is None:
         raise VersionMismatch
-    change = ({"status": before["status"].value}, {"status": status.value})
+    change = (
+        {"status": before["status"].value, **{name: before[name] for name in values}},
+        {"status": status.value, **values},
+    )
     await _note(db, verb, after, change, now=now)
     return await _view(db, after, now)
 
@@ -202,10 +316,13 @@ async def _views(
 ) -> list[OperatorView]:
     ids = [row["id"] for row in rows]
     prices = _prices(await repository.prices_of(db, ids))
-    boards = _boards(await pages.figures(db, ids))
+    boards = _boards(await pages.group_figures(db, ids), await pages.seat_figures(db, ids))
     return [
         OperatorView(
-            row, _phase(row, now), prices.get(row["id"], ()), boards.get(row["id"], Board())
+            row,
+            _phase(row, now),
+            _said(row, prices.get(row["id"], ())),
+            boards.get(row["id"], Board()),
         )
         for row in rows
     ]
@@ -214,31 +331,26 @@ async def _views(
 def _prices(rows: Sequence[sa.RowMapping]) -> dict[UUID, tuple[GroupPriceWish, ...]]:
     found: dict[UUID, tuple[GroupPriceWish, ...]] = {}
     for row in rows:
-        price = GroupPriceWish(row["variant_id"], row["group_amount"])
+        price = GroupPriceWish(row["variant_id"], row["group_amount"], row["leader_amount"])
         found[row["campaign_id"]] = (*found.get(row["campaign_id"], ()), price)
     return found
 
 
-def _boards(rows: Sequence[sa.RowMapping]) -> dict[UUID, Board]:
+def _boards(groups: Sequence[sa.RowMapping], seats: Sequence[sa.RowMapping]) -> dict[UUID, Board]:
     found: dict[UUID, Board] = {}
-    for row in rows:
+    for row in groups:
         board = found.get(row["campaign_id"], Board())
-        found[row["campaign_id"]] = Board(
-            {**board.groups, row["status"]: row["groups"]},
-            board.seats_taken + row["taken"],
-            board.seats_paid + row["paid"],
-        )
+        counted = {**board.groups, row["status"]: row["groups"]}
+        found[row["campaign_id"]] = replace(board, groups=counted)
+    for row in seats:
+        board = found.get(row["campaign_id"], Board())
+        figures = SeatFigures(row["seats"], row["units"], row["goods_amount"])
+        found[row["campaign_id"]] = replace(board, seats={**board.seats, row["status"]: figures})
     return found
 
 
 def _price_rows(campaign_id: UUID, prices: Sequence[GroupPriceWish]) -> list[dict[str, Any]]:
     return [{"campaign_id": campaign_id, **asdict(price)} for price in prices]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [{"variant_id": str(p.variant_id), "group_amount": p.group_amount} for p in value]
-    return value
 
 
 async def _note(

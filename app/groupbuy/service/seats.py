@@ -1,8 +1,8 @@
-"""Seats: offered, taken, released and given up."""
+"""Seats: taken, released and given up."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,97 +12,39 @@ from app.core.errors import NotFound
 from app.core.ids import new_id
 from app.groupbuy.errors import (
     AlreadyInGroup,
-    CampaignNotRunning,
-    GroupClosed,
-    GroupFull,
+    CampaignEnded,
+    CampaignStopped,
+    MemberUnitsReached,
+    NewcomersOnly,
     QuotaSoldOut,
     SeatNotLeavable,
-    TooManyUnits,
-    VariantNotInCampaign,
 )
-from app.groupbuy.events import GroupFailed, SeatPaidTooLate
-from app.groupbuy.models import CampaignPhase, CampaignStatus, GroupStatus, SeatStatus
+from app.groupbuy.events import GroupFailed, SeatPaymentRefused
+from app.groupbuy.models import GroupStatus, SeatStatus
 from app.groupbuy.repository import campaigns as campaign_repository
 from app.groupbuy.repository import groups as repository
-from app.groupbuy.rules import phase, seat_expiry
-from app.groupbuy.service.settle import end_group
+from app.groupbuy.rules.gathering import (
+    Gathering,
+    has_room,
+    opened,
+    seat_expiry,
+    without_paid,
+    without_unpaid,
+)
+from app.groupbuy.service.offers import GroupOffer, raise_closed, refuse_not_running
+from app.groupbuy.service.settle import empty
 
 
-@dataclass(frozen=True, slots=True)
-class GroupWish:
-    """Open a group of a campaign, or join one: exactly one of the two is set."""
-
-    campaign_id: UUID | None = None
-    group_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GroupOffer:
-    """What a group order would get: the price and the rules it stands under."""
-
-    campaign_id: UUID
-    campaign_version: int
-    group_id: UUID | None
-    group_amounts: Mapping[UUID, int]
-    capacity: int
-    group_seconds: int
-    deadline_at: datetime | None
-    has_quota: bool
-
-
-async def offer(
-    db: AsyncSession,
-    shop_id: UUID,
-    wish: GroupWish,
-    *,
-    variant_id: UUID,
-    quantity: int,
-    now: datetime,
-) -> GroupOffer:
-    """The group price for a variant, or the reason why there is none now. One statement."""
-    if wish.group_id is not None:
-        row = await campaign_repository.offer_to_join(db, wish.group_id, variant_id)
-    else:
-        assert wish.campaign_id is not None
-        row = await campaign_repository.offer_to_open(db, wish.campaign_id, variant_id)
-    if row is None or row["shop_id"] != shop_id or row["status"] == CampaignStatus.DRAFT:
-        raise NotFound
-    if wish.group_id is not None:
-        _refuse_closed(row, now)
-    elif phase(row["status"], row["starts_at"], row["ends_at"], now) is not CampaignPhase.RUNNING:
-        raise CampaignNotRunning
-    if row["group_amount"] is None:
-        raise VariantNotInCampaign
-    most = row["units_per_order_max"]
-    if most is not None and quantity > most:
-        raise TooManyUnits(units_per_order_max=most)
-    return GroupOffer(
-        campaign_id=row["id"],
-        campaign_version=row["version"],
-        group_id=wish.group_id,
-        group_amounts={variant_id: row["group_amount"]},
-        capacity=row["size"],
-        group_seconds=row["group_seconds"],
-        deadline_at=row["group_deadline_at"] if wish.group_id is not None else None,
-        has_quota=row["stock_quota"] is not None,
-    )
-
-
-def _refuse_closed(row: sa.RowMapping, now: datetime) -> None:
-    if row["group_status"] != GroupStatus.OPEN or row["group_deadline_at"] <= now:
-        raise GroupClosed(status=row["group_status"])
-    if row["group_taken"] >= row["group_capacity"]:
-        raise GroupFull
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeatWish:
-    """Who wants the seat, for which order and how long it is held unpaid."""
+    """Who wants the seat, for which order and goods, and how long it is held unpaid."""
 
     shop_id: UUID
     member_id: UUID
     order_id: UUID
     community_id: UUID | None
+    variant_id: UUID
+    unit_amount: int
     quantity: int
     ttl_seconds: int
 
@@ -134,19 +76,32 @@ async def take_seat(
             "campaign_id": offered.campaign_id,
             "member_id": wish.member_id,
             "order_id": wish.order_id,
+            "variant_id": wish.variant_id,
+            "unit_amount": wish.unit_amount,
             "quantity": wish.quantity,
+            "is_newcomer": offered.newcomers_only and offered.group_id is not None,
             "status": SeatStatus.RESERVED,
             "created_at": now,
             "expires_at": expires_at,
         },
     )
     if not added:
-        raise AlreadyInGroup
+        await _refuse_second(db, offered, wish)
     return SeatTaken(group_id, expires_at)
+
+
+async def _refuse_second(db: AsyncSession, offered: GroupOffer, wish: SeatWish) -> None:
+    """Say which of a member's other seats is in the way: one here, or one that makes it new."""
+    if await repository.sits_in(db, offered.campaign_id, offered.group_id, wish.member_id):
+        raise AlreadyInGroup
+    raise NewcomersOnly
 
 
 async def _open(db: AsyncSession, offered: GroupOffer, wish: SeatWish, now: datetime) -> UUID:
     group_id = new_id()
+    fresh = opened(
+        capacity=offered.capacity, paid_min=offered.paid_min, group_seconds=offered.group_seconds
+    )
     added = await repository.add_group(
         db,
         {
@@ -155,18 +110,26 @@ async def _open(db: AsyncSession, offered: GroupOffer, wish: SeatWish, now: date
             "campaign_id": offered.campaign_id,
             "community_id": wish.community_id,
             "leader_member_id": wish.member_id,
-            "status": GroupStatus.PENDING,
-            "capacity": offered.capacity,
-            "group_seconds": offered.group_seconds,
-            "taken": 1,
-            "paid": 0,
+            "status": fresh.status,
+            "capacity": fresh.capacity,
+            "paid_min": fresh.paid_min,
+            "group_seconds": fresh.group_seconds,
+            "late_payment": offered.late_payment,
+            "newcomers_only": offered.newcomers_only,
+            "pays_back": offered.pays_back,
+            "taken": fresh.taken,
+            "paid": fresh.paid,
             "created_at": now,
             "version": 1,
         },
         now=now,
     )
     if not added:
-        raise CampaignNotRunning
+        # It ran when it was offered: it was stopped, or it ended, between there and here.
+        row = await campaign_repository.campaign(db, offered.campaign_id)
+        assert row is not None, "a campaign is never deleted"
+        refuse_not_running(row, now)
+        raise CampaignEnded
     return group_id
 
 
@@ -176,18 +139,24 @@ async def _join(db: AsyncSession, group_id: UUID, now: datetime) -> datetime:
         found = await repository.group(db, group_id)
         if found is None:
             raise NotFound
-        still_open = found["status"] == GroupStatus.OPEN and found["deadline_at"] > now
-        raise GroupFull if still_open else GroupClosed(status=found["status"])
+        group = Gathering.of(found)
+        if has_room(group, now):
+            raise CampaignStopped
+        raise_closed(group, now)
     deadline_at: datetime = taken["deadline_at"]
     return deadline_at
 
 
-async def take_quota(db: AsyncSession, offered: GroupOffer, units: int) -> None:
-    """Take units of the campaign's quota; last in the lock order."""
-    if offered.has_quota and not await campaign_repository.take_quota(
-        db, offered.campaign_id, units
-    ):
+async def take_quota(db: AsyncSession, offered: GroupOffer, wish: SeatWish) -> None:
+    """Take units of the campaign's quota and of the member's own; last in the lock order."""
+    campaign_id, units = offered.campaign_id, wish.quantity
+    if offered.has_quota and not await campaign_repository.take_quota(db, campaign_id, units):
         raise QuotaSoldOut
+    most = offered.member_units_max
+    if most is not None and not await campaign_repository.take_member_units(
+        db, campaign_id, wish.member_id, units, most=most
+    ):
+        raise MemberUnitsReached(member_units_max=most)
 
 
 async def release_seat(db: AsyncSession, order_id: UUID, *, now: datetime) -> sa.RowMapping | None:
@@ -202,10 +171,8 @@ async def release_seat(db: AsyncSession, order_id: UUID, *, now: datetime) -> sa
     seat = await repository.move_seat(
         db, order_id, SeatStatus.RESERVED, SeatStatus.RELEASED, {"ended_at": now}
     )
-    if seat is None:
-        return None
-    ends = GroupStatus.CANCELLED if group["status"] == GroupStatus.PENDING else None
-    await repository.give_place_back(db, group["id"], was_paid=False, ends=ends, now=now)
+    if seat is not None:
+        await repository.write(db, group, without_unpaid(Gathering.of(group), now))
     return seat
 
 
@@ -222,27 +189,29 @@ async def leave(db: AsyncSession, order_id: UUID, *, now: datetime) -> sa.RowMap
     )
     if seat is None:
         raise SeatNotLeavable
-    heir = await repository.earliest_paid(db, group["id"])
-    ends = None if heir else GroupStatus.CANCELLED
-    await repository.give_place_back(db, group["id"], was_paid=True, ends=ends, now=now)
-    if heir is None:
-        await end_group(db, group, "nobody_left", now=now)
+    after = without_paid(Gathering.of(group), now)
+    await repository.write(db, group, after)
+    if not after.is_alive:
+        await empty(db, group, "nobody_left", now=now)
     elif group["leader_member_id"] == seat["member_id"]:
+        heir = await repository.earliest_paid(db, group["id"])
+        assert heir is not None, "somebody who paid is left"
         await repository.set_leader(db, group["id"], heir["member_id"])
     return seat
 
 
-async def return_quota(db: AsyncSession, fact: GroupFailed | SeatPaidTooLate) -> None:
+async def return_quota(db: AsyncSession, fact: GroupFailed | SeatPaymentRefused) -> None:
     """Reaction: the units of seats that came to nothing are for sale again."""
     if fact.units:
-        await campaign_repository.give_quota_back(db, fact.campaign_id, fact.units)
+        await campaign_repository.give_back(db, fact.campaign_id, _given_up(fact))
+
+
+def _given_up(fact: GroupFailed | SeatPaymentRefused) -> Sequence[UUID]:
+    if isinstance(fact, SeatPaymentRefused):
+        return [fact.order_id]
+    return [*fact.paid_order_ids, *fact.unpaid_order_ids]
 
 
 async def return_seat_quota(db: AsyncSession, seat: sa.RowMapping) -> None:
     """The units of one given-up seat are for sale again."""
-    await campaign_repository.give_quota_back(db, seat["campaign_id"], seat["quantity"])
-
-
-def deadline_after(opened_at: datetime, group_seconds: int) -> datetime:
-    """When a group that opened then must be complete."""
-    return opened_at + timedelta(seconds=group_seconds)
+    await campaign_repository.give_back(db, seat["campaign_id"], [seat["order_id"]])

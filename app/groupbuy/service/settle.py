@@ -1,4 +1,4 @@
-"""The end of a group that did not come together."""
+"""How a group ends: with success, at its deadline, or because the shop stops it."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,30 +8,100 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import events
-from app.groupbuy.events import GroupFailed
-from app.groupbuy.models import SeatStatus
+from app.groupbuy.events import GroupFailed, GroupSucceeded, PaidBack
+from app.groupbuy.models import GroupStatus, SeatStatus
+from app.groupbuy.repository import campaigns as campaign_repository
 from app.groupbuy.repository import groups as repository
+from app.groupbuy.rules.campaigns import ladder_of, rebate_per_unit
+from app.groupbuy.rules.gathering import Gathering, ended, settled
 
 
-async def fail_group(
+async def settle_group(
     db: AsyncSession, group_id: UUID, *, grace_seconds: int, now: datetime
 ) -> bool:
-    """Fail a group whose deadline and grace have passed; says whether this call did it."""
-    deadline_before = now - timedelta(seconds=grace_seconds)
-    group = await repository.fail_if_due(db, group_id, deadline_before=deadline_before, now=now)
+    """End a group whose deadline and grace have passed; says whether this call did it.
+
+    It succeeds with as many paid members as are enough, and fails with fewer. A place that is
+    still held unpaid when it succeeds goes back when its order expires, which is about now.
+    """
+    group = await repository.hold_group(db, group_id)
     if group is None:
         return False
-    await end_group(db, group, "deadline", now=now)
+    after = settled(Gathering.of(group), now - timedelta(seconds=grace_seconds), now)
+    if after is None:
+        return False
+    if after.status is GroupStatus.SUCCEEDED:
+        await _succeed_at_deadline(db, group, after, now)
+    else:
+        await repository.write(db, group, after)
+        await empty(db, group, "deadline", now=now)
     return True
 
 
-async def end_group(db: AsyncSession, group: sa.RowMapping, cause: str, *, now: datetime) -> None:
-    """Empty an ended group: paid seats are owed their money, unpaid ones are void."""
+async def stop_group(db: AsyncSession, group_id: UUID, *, now: datetime) -> bool:
+    """End a group that lives because its campaign was stopped; says whether this call did it."""
+    group = await repository.hold_group(db, group_id)
+    if group is None or not Gathering.of(group).is_alive:
+        return False
+    await repository.write(db, group, ended(Gathering.of(group), now))
+    await empty(db, group, "campaign_stopped", now=now)
+    return True
+
+
+async def _succeed_at_deadline(
+    db: AsyncSession, group: sa.RowMapping, after: Gathering, now: datetime
+) -> None:
+    paid = await repository.move_seats(db, group["id"], SeatStatus.PAID, SeatStatus.CONFIRMED, now)
+    await repository.write(db, group, after)
+    await announce_success(db, group, after, paid, now=now)
+
+
+async def announce_success(
+    db: AsyncSession,
+    group: sa.RowMapping,
+    after: Gathering,
+    seats: Sequence[sa.RowMapping],
+    *,
+    now: datetime,
+) -> None:
+    """State that a group has come together, with what of their money its members get back."""
+    await events.record(
+        db,
+        GroupSucceeded(
+            at=now,
+            shop_id=group["shop_id"],
+            aggregate_id=group["id"],
+            group_id=group["id"],
+            campaign_id=group["campaign_id"],
+            order_ids=_orders(seats),
+            paid=after.paid,
+            is_short=after.is_short,
+            paid_back=await _paid_back(db, group, seats) if group["pays_back"] else (),
+        ),
+    )
+
+
+async def _paid_back(
+    db: AsyncSession, group: sa.RowMapping, seats: Sequence[sa.RowMapping]
+) -> tuple[PaidBack, ...]:
+    campaign = await campaign_repository.campaign(db, group["campaign_id"])
+    assert campaign is not None, "a campaign is never deleted"
+    ladder, reward = ladder_of(campaign["ladder"]), campaign["leader_reward_amount"] or 0
+    found = []
+    for seat in sorted(seats, key=lambda seat: seat["order_id"]):
+        unit = rebate_per_unit(seat["unit_amount"], seat["variant_id"], ladder, len(seats))
+        leads = seat["member_id"] == group["leader_member_id"]
+        if unit or (leads and reward):
+            found.append(PaidBack(seat["order_id"], unit, reward if leads else 0))
+    return tuple(found)
+
+
+async def empty(db: AsyncSession, group: sa.RowMapping, cause: str, *, now: datetime) -> None:
+    """Empty a group that came to nothing: paid seats are owed their money, unpaid ones are void."""
     paid = await repository.move_seats(db, group["id"], SeatStatus.PAID, SeatStatus.REFUND_DUE, now)
     unpaid = await repository.move_seats(
         db, group["id"], SeatStatus.RESERVED, SeatStatus.RELEASED, now
     )
-    await repository.clear_places(db, group["id"])
     await events.record(
         db,
         GroupFailed(
@@ -52,7 +122,7 @@ def _orders(seats: Sequence[sa.RowMapping]) -> tuple[UUID, ...]:
     return tuple(sorted(seat["order_id"] for seat in seats))
 
 
-async def due_to_fail(
+async def due_to_settle(
     db: AsyncSession,
     *,
     grace_seconds: int,
@@ -60,6 +130,11 @@ async def due_to_fail(
     after: tuple[datetime, UUID] | None,
     rows_max: int,
 ) -> Sequence[sa.RowMapping]:
-    """Groups that are due to fail, the longest overdue first, from a place on."""
-    deadline_before = now - timedelta(seconds=grace_seconds)
-    return await repository.due_groups(db, deadline_before, after=after, rows_max=rows_max)
+    """Groups that are due to end, the longest overdue first, from a place on."""
+    overdue_before = now - timedelta(seconds=grace_seconds)
+    return await repository.due_groups(db, overdue_before, after=after, rows_max=rows_max)
+
+
+async def stopped_groups(db: AsyncSession, *, rows_max: int) -> Sequence[sa.RowMapping]:
+    """Groups that live though their campaign was stopped with them."""
+    return await repository.stopped_groups(db, rows_max)

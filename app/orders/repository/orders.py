@@ -166,6 +166,21 @@ async def confirm_group(
     return await all_rows(db, statement)
 
 
+async def set_rebates(db: AsyncSession, units: Mapping[UUID, int]) -> None:
+    """Note on orders' lines what each unit of them has earned back."""
+    columns: dict[str, sa.types.TypeEngine[Any]] = {
+        "order_id": sa.Uuid(),
+        "amount": sa.BigInteger(),
+    }
+    rows = [{"order_id": order_id, "amount": amount} for order_id, amount in units.items()]
+    earned = given(db, "earned", columns, rows)
+    await db.execute(
+        sa.update(_lines)
+        .where(_lines.c.order_id == earned.c.order_id)
+        .values(unit_rebate_amount=earned.c.amount)
+    )
+
+
 async def end(
     db: AsyncSession,
     order_ids: Sequence[UUID],

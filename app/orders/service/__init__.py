@@ -29,7 +29,7 @@ from app.orders.service.read import (
     orders_of_shop,
     overdue,
 )
-from app.orders.service.refund import RefundWish, pay_back, refund
+from app.orders.service.refund import RefundWish, pay_back, pay_rebate, refund
 from app.orders.service.replay import Replay, replay
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "overdue",
     "pay",
     "pay_back",
+    "pay_rebate",
     "place",
     "price",
     "receive",

@@ -10,11 +10,14 @@ from app.catalog import service as catalog
 from app.catalog.errors import OutOfStock
 from app.community import service as community
 from app.core import events
-from app.groupbuy.events import GroupFailed, GroupSucceeded, SeatPaidTooLate
+from app.groupbuy import service as groupbuy
+from app.groupbuy.errors import MemberUnitsReached, QuotaSoldOut
+from app.groupbuy.events import GroupFailed, GroupSucceeded, SeatPaymentRefused
 from app.orders.events import (
     OrderConfirmed,
     OrderExpired,
     OrderPaid,
+    OrderRebateOwed,
     OrderRefunded,
     OrderRefundOwed,
 )
@@ -54,7 +57,8 @@ async def _paid_late(db: AsyncSession, captured: PaymentCaptured) -> None:
     row = await repository.order(db, captured.order_id)
     assert row is not None, "a payment is opened for an order that exists"
     if row["group_id"] is not None:
-        return  # the group has judged it and says so: SeatPaidTooLate
+        await _paid_late_in_group(db, row, captured)
+        return
     if row["status"] == OrderStatus.EXPIRED and await _lift(db, row, captured):
         return
     await _owe_back(db, row, "paid_too_late", captured.at)
@@ -82,11 +86,61 @@ async def _lift(db: AsyncSession, row: sa.RowMapping, captured: PaymentCaptured)
     return True
 
 
+class _NotSeatedError(Exception):
+    """The place, or what the order gave back with it, is gone."""
+
+
+async def _paid_late_in_group(
+    db: AsyncSession, row: sa.RowMapping, captured: PaymentCaptured
+) -> None:
+    """Seat the late payer again if campaign, group, stock and quota allow it, else owe it back.
+
+    Where the group has judged already, there is nothing left to seat.
+    """
+    try:
+        async with db.begin_nested():
+            seated, lifted = await _seated_again(db, row, captured)
+    except (_NotSeatedError, OutOfStock, QuotaSoldOut, MemberUnitsReached):
+        await groupbuy.refuse_late(db, captured)
+        return
+    await _announce_paid(db, lifted, captured.at)
+    await groupbuy.announce_seated(db, seated, now=captured.at)
+
+
+async def _seated_again(
+    db: AsyncSession, row: sa.RowMapping, captured: PaymentCaptured
+) -> tuple[groupbuy.SeatedAgain, sa.RowMapping]:
+    seated = await groupbuy.sit_again(db, captured)
+    if seated is None:
+        raise _NotSeatedError
+    lifted = await repository.mark_paid(
+        db, row["id"], origin=OrderStatus.EXPIRED, paid_at=captured.captured_at, now=captured.at
+    )
+    if lifted is None:
+        raise _NotSeatedError
+    await catalog.reserve(db, summed_units([row["units"]]))
+    await groupbuy.retake_quota(db, seated)
+    return seated, lifted
+
+
 async def confirm_group(db: AsyncSession, succeeded: GroupSucceeded) -> None:
-    """All orders of the group are confirmed together."""
+    """All orders of the group are confirmed together; what it has earned is owed back."""
     rows = await repository.confirm_group(db, succeeded.order_ids, now=succeeded.at)
     assert len(rows) == len(succeeded.order_ids), "every confirmed seat has a paid order"
+    if succeeded.paid_back:
+        units = {back.order_id: back.unit_amount for back in succeeded.paid_back}
+        await repository.set_rebates(db, units)
     await _confirm(db, rows, succeeded.at)
+    orders = {row["id"]: row for row in rows}
+    for back in succeeded.paid_back:
+        owed = fact(
+            OrderRebateOwed,
+            orders[back.order_id],
+            succeeded.at,
+            unit_amount=back.unit_amount,
+            reward_amount=back.reward_amount,
+        )
+        await events.record(db, owed)
 
 
 async def _confirm(db: AsyncSession, rows: Iterable[sa.RowMapping], at: datetime) -> None:
@@ -130,8 +184,8 @@ async def end_group_orders(db: AsyncSession, failed: GroupFailed) -> None:
         await events.record(db, fact(OrderExpired, row, failed.at))
 
 
-async def refund_late_seat(db: AsyncSession, late: SeatPaidTooLate) -> None:
-    """Money came for a seat that is gone: the order ends, and the money goes back."""
+async def refund_late_seat(db: AsyncSession, late: SeatPaymentRefused) -> None:
+    """Money came for a seat it cannot pay: the order ends, and the money goes back."""
     ended = await repository.end(
         db,
         [late.order_id],
@@ -143,7 +197,7 @@ async def refund_late_seat(db: AsyncSession, late: SeatPaidTooLate) -> None:
     await promotions.release(db, [row["id"] for row in ended], now=late.at)
     row = await repository.order(db, late.order_id)
     assert row is not None, "a seat belongs to an order"
-    await _owe_back(db, row, "paid_too_late", late.at)
+    await _owe_back(db, row, late.cause, late.at)
 
 
 async def _owe_back(db: AsyncSession, row: sa.RowMapping, reason: str, at: datetime) -> None:

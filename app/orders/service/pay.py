@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
+from app.groupbuy import service as groupbuy
 from app.orders.errors import OrderNotPayable
 from app.orders.models import OrderStatus
 from app.orders.repository import orders as repository
@@ -53,6 +54,8 @@ async def _opened(db: AsyncSession, row: sa.RowMapping, wish: PayWish, now: date
         if begun is None:
             raise OrderNotPayable(status=row["status"])
         return begun
+    if row["group_id"] is not None:
+        await groupbuy.check_newcomer(db, row["id"], row["shop_id"], row["member_id"])
     new = NewPayment(
         shop_id=row["shop_id"],
         order_id=row["id"],

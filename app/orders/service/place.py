@@ -98,7 +98,7 @@ async def place(
     await repository.add(db, order, lines, goes_to)
     await catalog.reserve(db, priced.units())
     if priced.offer is not None:
-        await groupbuy.take_quota(db, priced.offer, wish.basket.lines[0].quantity)
+        await groupbuy.take_quota(db, priced.offer, _seat_wish(buying))
     await _hold_limits(db, buying)
     await events.record(db, _placed(order, now))
     return OrderView(order, lines, goes_to, payments=(), refunds=())
@@ -116,19 +116,25 @@ def _refuse_free(priced: Priced) -> None:
 
 
 async def _hold_seat(db: AsyncSession, buying: Buying) -> Hold:
-    settings, offer = buying.settings, buying.priced.offer
+    offer = buying.priced.offer
     if offer is None:
-        return Hold(buying.now + timedelta(seconds=settings.order_ttl_seconds), None)
-    wish = SeatWish(
+        return Hold(buying.now + timedelta(seconds=buying.settings.order_ttl_seconds), None)
+    seat = await groupbuy.take_seat(db, offer, _seat_wish(buying), now=buying.now)
+    return Hold(seat.expires_at, seat.group_id)
+
+
+def _seat_wish(buying: Buying) -> SeatWish:
+    [line] = buying.priced.quote.lines
+    return SeatWish(
         shop_id=buying.basket.shop_id,
         member_id=buying.member_id,
         order_id=buying.order_id,
         community_id=buying.basket.community_id,
-        quantity=buying.basket.lines[0].quantity,
-        ttl_seconds=settings.group_order_ttl_seconds,
+        variant_id=line.variant_id,
+        unit_amount=line.price_amount,
+        quantity=line.quantity,
+        ttl_seconds=buying.settings.group_order_ttl_seconds,
     )
-    seat = await groupbuy.take_seat(db, offer, wish, now=buying.now)
-    return Hold(seat.expires_at, seat.group_id)
 
 
 async def _hold_limits(db: AsyncSession, buying: Buying) -> None:
@@ -193,7 +199,8 @@ def _lines(order_id: UUID, priced: Priced) -> list[dict[str, Any]]:
         }
         for gift in priced.quote.gifts
     ]
-    always = {"order_id": order_id, "refunded_quantity": 0, "refunded_amount": 0}
+    none_yet = ("refunded_quantity", "refunded_amount", "unit_rebate_amount")
+    always = {"order_id": order_id, **dict.fromkeys(none_yet, 0)}
     return [
         {"id": new_id(), "position": position, **always, **row} for position, row in enumerate(rows)
     ]

@@ -18,7 +18,7 @@ from app.core.money import split
 from app.core.security import Tokens
 from app.groupbuy import service as groupbuy
 from app.groupbuy.errors import OneLineOnly
-from app.groupbuy.service import GroupOffer, GroupWish
+from app.groupbuy.service import GroupOffer, GroupWish, OfferWish
 from app.orders.errors import QuoteExpired, QuoteInvalid
 from app.promotions import service as promotions
 from app.promotions.errors import CouponWithGroup
@@ -161,7 +161,7 @@ async def price(
     goods = await catalog.basket(db, wish.shop_id, wish.goods(), also=live.added_variant_ids)
     buyer = await _buyer(db, wish.shop_id, member_id)
     left = await promotions.standing(db, live.limits, member_id)
-    offer = await _offer(db, wish, now)
+    offer = await _offer(db, wish, buyer, member_id, now=now)
     asked = Asked(
         lines=wish.lines,
         buyer=buyer,
@@ -202,24 +202,25 @@ def buyer_of(standing: Standing) -> Buyer:
     )
 
 
-async def _offer(db: AsyncSession, wish: BasketWish, now: datetime) -> GroupOffer | None:
+async def _offer(
+    db: AsyncSession, wish: BasketWish, buyer: Buyer, member_id: UUID | None, *, now: datetime
+) -> GroupOffer | None:
     if wish.group is None:
         return None
     line = wish.lines[0]
-    return await groupbuy.offer(
-        db,
-        wish.shop_id,
-        wish.group,
-        variant_id=line.variant_id,
-        quantity=line.quantity,
-        now=now,
-    )
+    wanted = OfferWish(line.variant_id, line.quantity, buyer, member_id)
+    return await groupbuy.offer(db, wish.shop_id, wish.group, wanted, now=now)
 
 
 def _group_price(offer: GroupOffer | None) -> GroupPrice | None:
     if offer is None:
         return None
-    return GroupPrice(offer.campaign_id, offer.campaign_version, offer.group_amounts)
+    return GroupPrice(
+        offer.campaign_id,
+        offer.campaign_version,
+        offer.group_amounts,
+        leader_amounts=offer.leader_amounts,
+    )
 
 
 def seal(

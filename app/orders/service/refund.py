@@ -16,7 +16,7 @@ from app.core.errors import NotFound
 from app.core.ids import new_id
 from app.groupbuy import service as groupbuy
 from app.orders.errors import NothingToRefund, OrderNotConfirmed
-from app.orders.events import OrderRefunded, OrderRefundOwed
+from app.orders.events import OrderRebateOwed, OrderRefunded, OrderRefundOwed
 from app.orders.models import Fulfilment
 from app.orders.repository import orders as repository
 from app.orders.rules import (
@@ -87,7 +87,9 @@ async def _lines_left(db: AsyncSession, order_id: UUID) -> list[LineLeft]:
         LineLeft(
             line_id=row["id"],
             variant_id=row["variant_id"],
-            share_amounts=shares_left(row["unit_shares"], row["refunded_quantity"]),
+            share_amounts=shares_left(
+                row["unit_shares"], row["refunded_quantity"], row["unit_rebate_amount"]
+            ),
             left_amount=row["payable_amount"] - row["refunded_amount"],
         )
         for row in await repository.lines_of(db, [order_id])
@@ -189,3 +191,21 @@ async def pay_back(db: AsyncSession, owed: OrderRefundOwed) -> None:
     made = await payments.owe_refund(db, wish, now=owed.at)
     await repository.hold(db, owed.order_id)
     await keep_parts(db, row, made)
+
+
+async def pay_rebate(db: AsyncSession, owed: OrderRebateOwed) -> None:
+    """Handler: what a group has earned back goes to each member, as far as it is not back yet.
+
+    The payment's row is held first: a refund of everything takes the rebate with it.
+    """
+    await payments.hold(db, owed.order_id)
+    [line] = await repository.lines_of(db, [owed.order_id])
+    earned = owed.unit_amount * line["quantity"] + owed.reward_amount
+    amount = min(earned, line["payable_amount"] - line["refunded_amount"])
+    if amount == 0:
+        return
+    wish = RefundOrder(owed.order_id, amount, "group_rebate", f"group_rebate:{owed.order_id}")
+    made = await payments.owe_refund(db, wish, now=owed.at)
+    await repository.hold(db, owed.order_id)
+    part = RefundPart(line["id"], 0, amount)
+    await _keep(db, owed.order_id, made["id"], [part], restocks=False)

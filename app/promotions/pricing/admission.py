@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from app.promotions.pricing.basket import Basket, Buyer, Coupon
+from app.promotions.pricing.basket import Basket, Coupon
+from app.promotions.pricing.buyers import why_not
 from app.promotions.pricing.conditions import NOTHING_ASKED, Minimum, next_start
 from app.promotions.pricing.conflicts import DENIALS, Party, kept_away_by
 from app.promotions.pricing.match import LineIndex
@@ -155,66 +156,14 @@ def _channel(promotion: Promotion, occasion: Occasion) -> Reason | None:
     return Reason("wrong_channel", (("channels", tuple(sorted(channels))),))
 
 
-def _known(promotion: Promotion, occasion: Occasion) -> Reason | None:
-    is_open = occasion.basket.buyer.is_known or not promotion.conditions.ask_who
-    return None if is_open else Reason("sign_in")
-
-
-def _orders(promotion: Promotion, occasion: Occasion) -> Reason | None:
-    conditions, paid_orders = promotion.conditions, occasion.basket.buyer.paid_orders
-    if conditions.new_buyers_only and paid_orders > 0:
-        return Reason("new_buyers_only", (("paid_orders", paid_orders),))
-    nth = conditions.nth_order
-    if nth is not None and paid_orders + 1 != nth:
-        return Reason("not_nth_order", (("nth_order", nth), ("this_order", paid_orders + 1)))
-    return None
-
-
-def _belonging(promotion: Promotion, occasion: Occasion) -> Reason | None:
-    conditions, buyer = promotion.conditions, occasion.basket.buyer
-    wanted, roles = conditions.community_ids, conditions.roles
-    if wanted and wanted.isdisjoint(buyer.community_ids):
-        return Reason("not_in_community", (("community_ids", _sorted(wanted)),))
-    if roles and roles.isdisjoint(_roles_in(buyer, wanted)):
-        return Reason("role_missing", (("roles", tuple(sorted(roles))),))
-    audiences = conditions.audience_ids
-    if audiences and audiences.isdisjoint(buyer.audience_ids):
-        return Reason("not_in_audience", (("audience_ids", _sorted(audiences)),))
-    return None
-
-
-def _roles_in(buyer: Buyer, community_ids: frozenset[UUID]) -> set[str]:
-    return {
-        role
-        for community_id, role in buyer.roles.items()
-        if not community_ids or community_id in community_ids
-    }
-
-
-def _tags(promotion: Promotion, occasion: Occasion) -> Reason | None:
-    conditions, tags = promotion.conditions, occasion.basket.buyer.tags
-    if conditions.member_tags_any and conditions.member_tags_any.isdisjoint(tags):
-        return Reason("tags_missing", (("tags", tuple(sorted(conditions.member_tags_any))),))
-    missing = conditions.member_tags_all - tags
-    if missing:
-        return Reason("tags_missing", (("tags", tuple(sorted(missing))),))
-    forbidden = conditions.member_tags_none & tags
-    if forbidden:
-        return Reason("tags_forbidden", (("tags", tuple(sorted(forbidden))),))
-    return None
-
-
-def _sorted(ids: frozenset[UUID]) -> tuple[str, ...]:
-    return tuple(sorted(map(str, ids)))
+def _buyer(promotion: Promotion, occasion: Occasion) -> Reason | None:
+    return why_not(promotion.conditions, occasion.basket.buyer)
 
 
 _CHECKS: tuple[Callable[[Promotion, Occasion], Reason | None], ...] = (
     _hours,
     _channel,
-    _known,
-    _orders,
-    _belonging,
-    _tags,
+    _buyer,
 )
 
 

@@ -1,6 +1,6 @@
 """拼团价 group_price: a campaign sets the unit price of every variant in the basket."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
@@ -17,6 +17,14 @@ class LadderTier:
 
     size: int
     amounts: Mapping[UUID, int]
+
+
+def earned_amount(
+    paid_amount: int, variant_id: UUID, ladder: Iterable[LadderTier], size: int
+) -> int:
+    """What a unit costs in the end that was paid at this amount, in a group of so many."""
+    earned = [tier.amounts.get(variant_id, paid_amount) for tier in ladder if tier.size <= size]
+    return min([paid_amount, *earned])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,4 @@ class GroupPrice:
     def amount_at(self, variant_id: UUID, size: int) -> int | None:
         """What a unit costs in the end in a group of so many, by the tiers reached."""
         paid = self.amount_for(variant_id, 0)
-        if paid is None:
-            return None
-        earned = [tier.amounts.get(variant_id, paid) for tier in self.ladder if tier.size <= size]
-        return min([paid, *earned])
+        return None if paid is None else earned_amount(paid, variant_id, self.ladder, size)
