@@ -27,6 +27,7 @@ TAGS = [f"t{n}" for n in range(20)]
 UNITS = 1_000_000
 BUYERS = 40
 COMMUNITIES = 4
+CAMPAIGNS = 40
 
 
 @asynccontextmanager
@@ -53,13 +54,27 @@ async def prepare(market: Market, *, products: int, promoted: int) -> Ground:
     product_ids, variant_ids = await add_products(market, category_ids, products)
     await add_promotions(market, category_ids, product_ids, promoted)
     buyers = await _buyers(market)
+    campaign_ids = await _campaigns(market)
     await analyze(market)
     return Ground(
         str(shop.id),
         [str(i) for i in product_ids],
         [str(i) for i in variant_ids],
         buyers,
+        campaign_ids,
+        str(market.variant_id),
     )
+
+
+async def _campaigns(market: Market) -> list[str]:
+    """Campaigns of two with a quota on one variant; each has room for half of the buyers."""
+    goods = await market.goods(market.shop_id, units=UNITS, list_amount=9_900, solo_amount=8_900)
+    market.variant_id, market.product_id = goods.id, goods.product_id
+    made = [
+        await market.campaign(size=2, group_amount=5_900, stock_quota=UNITS)
+        for _ in range(CAMPAIGNS)
+    ]
+    return [str(campaign_id) for campaign_id in made]
 
 
 async def _categories(market: Market) -> list[UUID]:

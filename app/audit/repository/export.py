@@ -18,6 +18,7 @@ THROUGH: Mapping[str, tuple[str, str]] = {
     "stock_adjustments": ("variant_id", "variants"),
     "memberships": ("community_id", "communities"),
     "audience_members": ("audience_id", "audiences"),
+    "campaign_members": ("campaign_id", "campaigns"),
     "campaign_prices": ("campaign_id", "campaigns"),
     "order_lines": ("order_id", "orders"),
     "order_refund_parts": ("order_id", "orders"),
