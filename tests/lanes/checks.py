@@ -387,7 +387,8 @@ SETTLED = Check(
     SELECT id FROM "groups" WHERE status IN ('pending', 'open')
     UNION ALL SELECT id FROM orders WHERE status = 'placed'
     UNION ALL SELECT variant_id FROM stock WHERE reserved <> 0
-    UNION ALL SELECT id FROM seats WHERE status IN ('reserved', 'paid', 'refund_due', 'refund_failed')
+    UNION ALL SELECT id FROM seats
+        WHERE status IN ('reserved', 'paid', 'refund_due', 'refund_failed')
     """,
 )
 

@@ -79,7 +79,7 @@ def success_complete(_: Moment) -> Query:
 
 
 def member_units_counted(_: Moment) -> Query:
-    """I11: a member has been given exactly the units of its live seats, and no more than allowed."""
+    """I11: a member was given exactly the units of its live seats, and no more than allowed."""
     held = total(
         sa.select(sa.func.sum(seats.c.quantity))
         .where(
@@ -92,51 +92,6 @@ def member_units_counted(_: Moment) -> Query:
     joined = members.join(campaigns, campaigns.c.id == members.c.campaign_id)
     wrong = sa.or_(members.c.units != held, members.c.units > campaigns.c.member_units_max)
     return Of(joined, campaigns.c.shop_id, members.c.member_id).breach(
-        wrong, found=members.c.units, expected=held
-    )
-
-
-def success_complete(_: Moment) -> Query:
-    """I2: a group succeeds complete, or at its deadline with enough; all paid by its deadline."""
-    confirmed = total(
-        sa.select(sa.func.count())
-        .where(
-            seats.c.group_id == groups.c.id,
-            seats.c.status == "confirmed",
-            seats.c.paid_at <= groups.c.deadline_at,
-        )
-        .correlate(groups)
-    )
-    at_deadline = sa.and_(
-        groups.c.succeeded_at >= groups.c.deadline_at, confirmed >= groups.c.paid_min
-    )
-    wrong = sa.and_(
-        groups.c.status == "succeeded",
-        sa.or_(
-            confirmed != groups.c.paid,
-            sa.and_(confirmed != groups.c.capacity, ~at_deadline),
-        ),
-    )
-    return Of(groups, groups.c.shop_id, groups.c.id).breach(
-        wrong, found=confirmed, expected=groups.c.paid_min
-    )
-
-
-def member_units_counted(_: Moment) -> Query:
-    """I11: a member has been given exactly the units of its live seats, and no more than allowed."""
-    held = total(
-        sa.select(sa.func.sum(seats.c.quantity))
-        .where(
-            seats.c.campaign_id == members.c.campaign_id,
-            seats.c.member_id == members.c.member_id,
-            seats.c.status.in_(LIVE_SEATS),
-        )
-        .correlate(members)
-    )
-    most = sa.select(campaigns.c.member_units_max).where(campaigns.c.id == members.c.campaign_id)
-    wrong = sa.or_(members.c.units != held, members.c.units > most.scalar_subquery())
-    shop = sa.select(campaigns.c.shop_id).where(campaigns.c.id == members.c.campaign_id)
-    return Of(members, shop.scalar_subquery(), members.c.campaign_id).breach(
         wrong, found=members.c.units, expected=held
     )
 
