@@ -84,7 +84,8 @@ _CHECKS = {
             FROM seats WHERE status IN ('reserved', 'paid', 'confirmed') GROUP BY group_id
         ) s ON s.group_id = g.id
         WHERE g.taken <> coalesce(s.live, 0) OR g.paid <> coalesce(s.paid, 0)
-            OR g.taken > g.capacity OR (g.status = 'succeeded' AND g.paid <> g.capacity)
+            OR g.taken > g.capacity OR (g.status = 'succeeded' AND (g.paid < g.paid_min
+                OR (g.paid < g.capacity AND g.succeeded_at < g.deadline_at)))
             OR (g.status IN ('pending', 'open') AND g.paid >= g.capacity)
             OR (g.status IN ('failed', 'cancelled') AND g.taken > 0)""",
     "seats follow orders": """

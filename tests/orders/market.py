@@ -67,7 +67,14 @@ class Market(Stand):
         self.campaign_id = await self.campaign(size=size, **campaign)
         return self
 
-    async def campaign(self, *, size: int, group_amount: int = GROUP_AMOUNT, **more: Any) -> UUID:
+    async def campaign(
+        self,
+        *,
+        size: int,
+        group_amount: int = GROUP_AMOUNT,
+        leader_amount: int | None = None,
+        **more: Any,
+    ) -> UUID:
         values = {
             "id": new_id(),
             "shop_id": self.shop_id,
@@ -83,7 +90,10 @@ class Market(Stand):
         }
         made = Campaign(**values)
         price = CampaignPrice(
-            campaign_id=made.id, variant_id=self.variant_id, group_amount=group_amount
+            campaign_id=made.id,
+            variant_id=self.variant_id,
+            group_amount=group_amount,
+            leader_amount=leader_amount,
         )
 
         async def add(db: AsyncSession) -> None:
