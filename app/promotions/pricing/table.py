@@ -222,7 +222,7 @@ class Table:
     def _least(self, item_bound: int, scenario: dict[int, int], so_far: int) -> int:
         """An amount that the item layer must save for the scenario to save more than so far."""
         step = self.bounds.below(item_bound, scenario) - so_far
-        while step < item_bound and self.bounds.below(item_bound - step, scenario) > so_far:
+        while step <= item_bound and self.bounds.below(item_bound - step, scenario) > so_far:
             step *= 2
         return max(item_bound - step + 1, 0)
 
