@@ -350,6 +350,7 @@ BROKEN: list[dict[str, Any]] = [
     {"rule": {"kind": "percent_off", "off_bp": True}},
     {"rule": {"kind": "percent_off", "off_bp": 1_000, "per": "moon"}},
     {"rule": {"kind": "bundle", "parts": [{"match": [], "quantity": 2}], "price_amount": 1}},
+    {"rule": {"kind": "gift", "variant_id": str(UUID(int=5)), "repeat": 1}},
     {"match": {"tags_none": ["dear", 1]}},
     {"conditions": {"roles": ["kol", 1]}},
     {"conditions": {"channels": ["web", None]}},

@@ -151,7 +151,7 @@ def fault_of(rule: Any, match: Any, conditions: Any, limits: Any) -> str | None:
     """
     try:
         _check_shapes(rule, match, conditions, limits)
-        _check_numbers([rule, match, _without_flag(conditions), limits])
+        _check_numbers([rule, match, conditions, limits])
         mechanic(rule, id=UUID(int=0), version=1)
         match_of(match)
         conditions_of(conditions)
@@ -199,11 +199,7 @@ def _check_limits(limits: Mapping[str, Any]) -> None:
         raise ValueError("a limit leaves something")
 
 
-def _without_flag(conditions: Mapping[str, Any]) -> dict[str, Any]:
-    """The conditions but for the one that is true or false."""
-    if not isinstance(conditions.get("new_buyers_only", False), bool):
-        raise TypeError("new_buyers_only is true or false")
-    return {name: value for name, value in conditions.items() if name != "new_buyers_only"}
+_FLAGS = frozenset({"new_buyers_only", "repeat"})
 
 
 def _check_numbers(document: Any) -> None:
@@ -211,7 +207,9 @@ def _check_numbers(document: Any) -> None:
     if isinstance(document, bool | float):
         raise TypeError(f"{document} is no whole number")
     if isinstance(document, Mapping):
-        document = list(document.values())
+        if not all(isinstance(document[name], bool) for name in _FLAGS & document.keys()):
+            raise TypeError("a flag is true or false")
+        document = [value for name, value in document.items() if name not in _FLAGS]
     if isinstance(document, list):
         for part in document:
             _check_numbers(part)
