@@ -264,10 +264,28 @@ async def test_a_gift_that_is_gone_is_out_of_stock(booth: Booth) -> None:
         assert [row["code"] for row in told["not_applied"]] == ["gift_out_of_stock"]
 
 
-async def test_a_stored_one_that_cannot_be_read_is_refused(booth: Booth) -> None:
-    broken = await promoted(booth.stand, booth.shop_id, rule={"kind": "percent_off", "off_bp": 0})
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"rule": {"kind": "percent_off", "off_bp": 0}},
+        {"rule": {"kind": "percent_off", "off_bp": 999.5}},
+        {"rule": []},
+        {"match": ["apples"]},
+        {"match": {"tags_any": "apples"}},
+        {"conditions": "none"},
+        {"conditions": {"channels": "web"}},
+        {"limits": [1]},
+        {"limits": {"uses_max": "1"}},
+    ],
+)
+async def test_a_stored_one_that_cannot_be_read_is_refused(
+    booth: Booth, stored: dict[str, Any]
+) -> None:
+    broken = await promoted(booth.stand, booth.shop_id, **stored)
+    before = await rows_in(booth.stand.database)
     answer = await booth.owner.post(booth.path, {"promotion_id": str(broken)})
-    assert problem(answer, 409, "bad_promotion")["params"]["reason"] == "rule"
+    assert problem(answer, 409, "bad_promotion")["params"]["reason"] == "broken"
+    assert await rows_in(booth.stand.database) == before
 
 
 async def test_limits_that_are_not_stored_yet_are_whole(booth: Booth) -> None:

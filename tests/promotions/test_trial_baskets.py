@@ -1,5 +1,6 @@
 """Baskets made around thresholds: tables, and the law that each stands where it says."""
 
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -422,3 +423,15 @@ def test_sums_stay_small_whatever_the_amounts() -> None:
     few = Sums([7], 10**9)
     assert (few.at_least(7 * QUANTITY_MAX), few.at_least(7 * QUANTITY_MAX + 1)) == (69_993, None)
     assert few.at_most(-1) is None
+
+
+def test_an_amount_that_no_units_reach_takes_no_memory() -> None:
+    """A bit for each minor unit up to the amount would be gigabytes."""
+    few = Sums([1], 2 * 10**12)
+    tracemalloc.start()
+    assert few.at_most(10**10) == QUANTITY_MAX
+    assert few.at_least(10**10) is None
+    assert few.at_most(10**12 - 1) == QUANTITY_MAX
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 1 << 20

@@ -11,6 +11,8 @@ from app.promotions.pricing.ranges import check_range
 
 TIERS_MAX = 10
 VARIANTS_MAX = 50
+# Of very many choices that a budget cannot all pay for, not every selection is looked at.
+LOOKS_MAX = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,65 @@ def bargains(
             room[tier] -= units
             whole -= units
     return found
+
+
+class WithinBudget:
+    """The chosen units that save most within a budget; `most` is what no units can save more than.
+
+    The largest savings are tried first, and all of them together were too many.
+    """
+
+    def __init__(
+        self,
+        rule: AddOn,
+        chosen: Mapping[UUID, Chosen],
+        subtotal_amount: int,
+        tier_units_left: Sequence[int | None],
+        budget_amount: int,
+    ) -> None:
+        """Look for the best."""
+        self._chosen = chosen
+        self._rows = _offers(rule, chosen, subtotal_amount)
+        self._best: tuple[int, tuple[int, ...]] = (0, ())
+        self._looks = LOOKS_MAX
+        whole = rule.units_max if rule.units_max is not None else QUANTITY_MAX
+        self._look((), _room(rule, tier_units_left), whole, budget_amount, 0)
+        self.most = self._best[0] if self._looks > 0 else budget_amount
+
+    def bargains(self) -> list[Bargain]:
+        """Those units."""
+        rows = zip(self._rows, self._best[1], strict=False)
+        return [
+            Bargain(id_, tier, units, self._chosen[id_].price_amount - saving, saving)
+            for (saving, id_, tier), units in rows
+            if units
+        ]
+
+    def _look(
+        self, picked: tuple[int, ...], room: list[int], whole: int, budget: int, saved: int
+    ) -> None:
+        if saved > self._best[0]:
+            self._best = (saved, picked)
+        place = len(picked)
+        if place == len(self._rows) or saved + self._rest(place, whole, budget) <= self._best[0]:
+            return
+        saving, variant_id, tier = self._rows[place]
+        most = min(self._chosen[variant_id].units, room[tier], whole, budget // saving)
+        for units in range(most, -1, -1):
+            self._looks -= 1
+            if self._looks <= 0:
+                return
+            left = [n - units if at == tier else n for at, n in enumerate(room)]
+            off = units * saving
+            self._look((*picked, units), left, whole - units, budget - off, saved + off)
+
+    def _rest(self, place: int, whole: int, budget: int) -> int:
+        """The most that the rows from here on could save, whatever the tiers allow."""
+        saved = 0
+        for saving, variant_id, _ in self._rows[place:]:
+            units = min(self._chosen[variant_id].units, whole)
+            saved, whole = saved + units * saving, whole - units
+        return min(saved, budget)
 
 
 def _room(rule: AddOn, tier_units_left: Sequence[int | None]) -> list[int]:

@@ -128,7 +128,7 @@ class Bounds:
         goods = min(goods, self._room)
         if later.cap_amount is not None:
             goods = min(goods, later.cap_amount)
-        add_ons = sum(offer.saves(self._subtotal(offer, saved)) for offer in later.add_ons)
+        add_ons = sum(offer.most(self._subtotal(offer, saved)) for offer in later.add_ons)
         shipping = sum(
             offer.gives(self._subtotal(offer, saved), later.shipping_amount)
             for offer in later.shipping

@@ -85,8 +85,10 @@ class Minimum:
     basis: Literal["gross", "running"] = "running"
 
     def __post_init__(self) -> None:
-        """Refuse a minimum of nothing."""
+        """Refuse a minimum of nothing, and one of nothing that is counted."""
         check_range("amount", self.amount, 1, PRICE_AMOUNT_MAX)
+        if self.basis not in ("gross", "running"):
+            raise ValueError("a minimum is gross or running")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,11 @@ beforehand is which order discounts take part, since one of them can cost the bu
 further on.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from app.promotions.pricing.add_on import AddOn, Bargain, Chosen, bargains
+from app.promotions.pricing.add_on import AddOn, Bargain, Chosen, WithinBudget, bargains
 from app.promotions.pricing.order_layer import OrderOffer, Piles, Rest, discount_order
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.shipping import ShippingDiscount
@@ -26,6 +26,10 @@ class AddOnOffer:
     tier_units_left: tuple[int | None, ...] = ()
     minimum_amount: int = 0
     off_max_amount: int | None = None
+    # By how many tiers are unlocked.
+    _known: dict[int, tuple[list[Bargain], int]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def thresholds(self, subtotal_amount: int) -> tuple[int, ...]:
         """The subtotals up to this one, rising, at which it gives something else."""
@@ -33,27 +37,43 @@ class AddOnOffer:
         return tuple(sorted(amount for amount in reached if 0 < amount <= subtotal_amount))
 
     def gives(self, subtotal_amount: int) -> list[Bargain]:
-        """The units that a subtotal gives a token price."""
-        if subtotal_amount < self.minimum_amount:
-            return []
-        found = bargains(self.promotion, self.chosen, subtotal_amount, self.tier_units_left)
-        most = self.off_max_amount
-        if most is None:
-            return found
-        kept: list[Bargain] = []
-        for one in found:
-            # A budget that runs out leaves the units it cannot pay for at their own price.
-            units = min(one.units, most // one.saving_amount)
-            if units:
-                kept.append(
-                    Bargain(one.variant_id, one.tier, units, one.price_amount, one.saving_amount)
-                )
-                most -= units * one.saving_amount
-        return kept
+        """The units that a subtotal gives a token price, those that save most.
 
-    def saves(self, subtotal_amount: int) -> int:
-        """What those units save together."""
-        return sum(one.saving_amount * one.units for one in self.gives(subtotal_amount))
+        A budget that runs out leaves the units it cannot pay for at their own price.
+        """
+        return self._at(subtotal_amount)[0]
+
+    def most(self, subtotal_amount: int) -> int:
+        """What no choice of those units can save more than."""
+        return self._at(subtotal_amount)[1]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing it gave so far was the best of some choices only."""
+        return all(_saved(found) == most for found, most in self._known.values())
+
+    def _at(self, subtotal_amount: int) -> tuple[list[Bargain], int]:
+        if subtotal_amount < self.minimum_amount:
+            return [], 0
+        tiers = sum(tier.threshold_amount <= subtotal_amount for tier in self.promotion.tiers)
+        if tiers not in self._known:
+            self._known[tiers] = self._best(subtotal_amount)
+        return self._known[tiers]
+
+    def _best(self, subtotal_amount: int) -> tuple[list[Bargain], int]:
+        found = bargains(self.promotion, self.chosen, subtotal_amount, self.tier_units_left)
+        saved = _saved(found)
+        budget = self.off_max_amount
+        if budget is None or saved <= budget:
+            return found, saved
+        purse = WithinBudget(
+            self.promotion, self.chosen, subtotal_amount, self.tier_units_left, budget
+        )
+        return purse.bargains(), purse.most
+
+
+def _saved(found: Iterable[Bargain]) -> int:
+    return sum([one.saving_amount * one.units for one in found])
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +158,7 @@ def work_out(rests: Sequence[Rest], item_saving_amount: int, later: LaterOffers)
         given_back,
         tuple(offered),
         shipping,
-        saving
-        + sum(one.saving_amount * one.units for _, one in offered)
-        + sum(off for _, off in shipping),
+        saving + _saved(one for _, one in offered) + sum(off for _, off in shipping),
     )
 
 

@@ -222,7 +222,7 @@ class Table:
     def _least(self, item_bound: int, scenario: dict[int, int], so_far: int) -> int:
         """An amount that the item layer must save for the scenario to save more than so far."""
         step = self.bounds.below(item_bound, scenario) - so_far
-        while step < item_bound and self.bounds.below(item_bound - step, scenario) > so_far:
+        while step <= item_bound and self.bounds.below(item_bound - step, scenario) > so_far:
             step *= 2
         return max(item_bound - step + 1, 0)
 
@@ -260,6 +260,7 @@ class Table:
         followed = [*self.later.orders, *self.bounds.after_orders]
         # What the shop's cap gives back falls on all goods, by what was taken off them.
         is_one = len({offer.covers for offer in followed}) == 1 and self.later.cap_amount is None
+        is_one = is_one and all(offer.is_whole for offer in self.later.add_ons)
         return is_one and len(skips) == 2 ** len(self._skippable)
 
     @property

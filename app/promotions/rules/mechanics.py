@@ -28,6 +28,8 @@ _AMOUNT_OFF: Mapping[str, Callable[..., Promotion]] = {
 def _percent_off(
     *, per: str = "unit", ladder: Sequence[Mapping[str, int]] = (), **fields: Any
 ) -> Promotion:
+    if per not in ("unit", "order"):
+        raise ValueError("a percentage is off each unit or off the order")
     if per == "unit":
         return PercentOff(ladder=tuple(LadderStep(**step) for step in ladder), **fields)
     if ladder or any(fields.pop(name, None) is not None for name in _OF_UNITS):
@@ -159,32 +161,55 @@ def fault_of(rule: Any, match: Any, conditions: Any, limits: Any) -> str | None:
     return None
 
 
-# Everything else that a condition may be is a list.
+# Everything else that a condition may be is a list, and all lists but hours are of texts.
 _SINGLE_CONDITIONS = frozenset({"new_buyers_only", "nth_order", "minimum", "units_min"})
 
 
 def _check_shapes(*documents: Any) -> None:
     if not all(isinstance(one, Mapping) for one in documents):
         raise TypeError("every document is an object")
-    _, match, conditions, _ = documents
-    many = [value for name, value in conditions.items() if name not in _SINGLE_CONDITIONS]
-    if not all(
-        isinstance(value, list | tuple | set | frozenset) for value in [*match.values(), *many]
-    ):
+    rule, match, conditions, _ = documents
+    for one in (match, *(part["match"] for part in rule.get("parts", ()))):
+        if not isinstance(one, Mapping):
+            raise TypeError("every match is an object")
+        for value in one.values():
+            _check_texts(value)
+    for name in conditions.keys() - _SINGLE_CONDITIONS:
+        if name == "hours":
+            _check_list(conditions[name])
+        else:
+            _check_texts(conditions[name])
+
+
+def _check_list(value: Any) -> None:
+    if not isinstance(value, list | tuple | set | frozenset):
         raise TypeError("what there may be several of is a list")
+
+
+def _check_texts(value: Any) -> None:
+    _check_list(value)
+    if not all(isinstance(one, str | UUID) for one in value):
+        raise TypeError("what goods, buyers and channels go by are texts")
 
 
 def _check_limits(limits: Mapping[str, Any]) -> None:
     if not all(value is None or isinstance(value, int) for value in limits.values()):
         raise TypeError("limits are whole numbers")
+    if any(value is not None and value < 1 for value in limits.values()):
+        raise ValueError("a limit leaves something")
+
+
+_FLAGS = frozenset({"new_buyers_only", "repeat"})
 
 
 def _check_numbers(document: Any) -> None:
-    """A fraction would go on through the engine's whole numbers."""
-    if isinstance(document, float):
+    """A fraction, or true for one, would go on through the engine's whole numbers."""
+    if isinstance(document, bool | float):
         raise TypeError(f"{document} is no whole number")
     if isinstance(document, Mapping):
-        document = list(document.values())
+        if not all(isinstance(document[name], bool) for name in _FLAGS & document.keys()):
+            raise TypeError("a flag is true or false")
+        document = [value for name, value in document.items() if name not in _FLAGS]
     if isinstance(document, list):
         for part in document:
             _check_numbers(part)

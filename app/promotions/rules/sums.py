@@ -42,7 +42,8 @@ class Sums:
         """The largest sum of at least one unit that is no larger."""
         if amount < 0:
             return None
-        bits = self._masks[-1] & ((1 << amount // self._measure + 1) - 1)
+        # No sum lies above the last: an amount far beyond it must not become a mask of its own.
+        bits = self._masks[-1] & ((1 << min(amount // self._measure, self._last) + 1) - 1)
         return (bits.bit_length() - 1) * self._measure or None
 
     def at_least(self, amount: int) -> int | None:

@@ -30,11 +30,16 @@ def state(row: sa.RowMapping, now: datetime) -> PromotionState:
     return state_of(row["status"], row["starts_at"], row["ends_at"], now)
 
 
-def wish_of(row: sa.RowMapping) -> PromotionWish:
-    """What a stored promotion says; `BadPromotion` where the engine refuses it."""
+def check_readable(row: sa.RowMapping) -> None:
+    """Refuse a stored promotion that the engine cannot price with."""
     fault = fault_of(row["rule"], row["match"], row["conditions"], row["limits"])
     if fault is not None:
         raise BadPromotion(reason="broken", detail=fault)
+
+
+def wish_of(row: sa.RowMapping) -> PromotionWish:
+    """What a stored promotion says; `BadPromotion` where the engine refuses it."""
+    check_readable(row)
     return PromotionWish(**{name: row[name] for name in _STORED})
 
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog.rules import ShopTerms
-from app.promotions.errors import BadPromotion
 from app.promotions.pricing.promotion import Promotion
 from app.promotions.pricing.terms import Left
 from app.promotions.rules import PromotionWish
@@ -17,7 +16,7 @@ from app.promotions.rules.trials import Stage
 from app.promotions.service.checks import check
 from app.promotions.service.limits import Limits, standing
 from app.promotions.service.live import LivePromotions, live, terms_of
-from app.promotions.service.records import promotion
+from app.promotions.service.records import check_readable, promotion
 
 
 async def draft_of(db: AsyncSession, shop_id: UUID, said: PromotionWish | UUID) -> Draft:
@@ -30,10 +29,8 @@ async def draft_of(db: AsyncSession, shop_id: UUID, said: PromotionWish | UUID) 
         await check(db, shop_id, DRAFT_ID, said)
         return Draft(DRAFT_ID, 1, said.stored())
     row = await promotion(db, shop_id, said)
-    try:
-        return Draft(row["id"], row["version"], row)
-    except (ValueError, TypeError, KeyError) as error:
-        raise BadPromotion(reason="rule", detail=str(error)) from error
+    check_readable(row)
+    return Draft(row["id"], row["version"], row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from tests.promotions.pricing.builders import (
     coupon,
     free_shipping,
     full,
+    full_percent,
     gift,
     line,
     off_order,
@@ -37,6 +38,20 @@ WITH_CUP = {"add_ons": (chosen(30, 40),), "offered": offered(CUP)}
 GROUP_PRICE = GroupPrice(uid(GROUP), 1, {uid(1): 9_900})
 
 EXAMPLES = [
+    Example(
+        says="a unit without any discount of its own may keep what the order's threshold gives",
+        goods=(line(1, 1, 28, floor_amount=14),),
+        brings={"coupons": (coupon(11), coupon(15))},
+        by=(
+            percent_order(10, 1_000),
+            full_percent(11, (23, 2_708), (27, 3_032), needs_coupon=True),
+            full_percent(12, (4, 139), (24, 3_867)),
+            percent(14, 3_000),
+            percent(15, 500, needs_coupon=True),
+        ),
+        off={10: 3, 12: 10, 15: 1},
+        pay=((14,),),
+    ),
     Example(
         says="a percentage follows the solo price",
         goods=(line(1, 1, 19_900),),

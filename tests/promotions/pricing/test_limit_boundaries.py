@@ -314,6 +314,8 @@ CAPS = [
 OFF_ORDER, PERCENT = off_order(10, 700), percent(10, 1_000)
 HALF_BY_COUPON = percent(10, 5_000, needs_coupon=True)
 MUGS = add_on(10, tier(0, 100, 40, units_max=3))
+ONE_OF_TWO = add_on(10, tier(0, 100, 40), tier(1, 300, 41), units_max=1)
+MUGS_AND_PLATE = add_on(10, tier(0, 100, 40, units_max=2), tier(1, 300, 41))
 LIMITS = [
     Edge(
         "uses left",
@@ -351,6 +353,16 @@ LIMITS = [
         "budget left to an add-on: whole units alone",
         lambda left: adding(MUGS, mugs=3, left=Left(budget_amount=left)),
         {0: 0, 399: 0, 400: 400, 799: 400, 800: 800, 1_200: 1_200, 1_201: 1_200},
+    ),
+    Edge(
+        "budget left to an add-on of one unit: the dearest that it can pay for",
+        lambda left: adding(ONE_OF_TWO, mugs=1, plates=1, left=Left(budget_amount=left)),
+        {399: 0, 400: 400, 499: 400, 500: 500, 900: 500},
+    ),
+    Edge(
+        "budget left to an add-on: the units that save most together",
+        lambda left: adding(MUGS_AND_PLATE, mugs=2, plates=1, left=Left(budget_amount=left)),
+        {399: 0, 400: 400, 500: 500, 799: 500, 800: 800, 899: 800, 900: 900, 1_300: 1_300},
     ),
     Edge(
         "quota left of an add-on's tier",
@@ -393,3 +405,15 @@ def test_a_merged_line_counts_its_units_together() -> None:
         answers = [quote(basket(*rows_), [rule], now=NOW) for rows_ in (whole, split)]
         assert pays(answers[0]) == pays(answers[1])
         assert saved(answers[0]) > 0
+
+
+def test_a_selection_of_add_ons_that_was_cut_off_is_not_called_the_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = Left(budget_amount=850)
+    whole = adding(MUGS_AND_PLATE, mugs=2, plates=1, left=left)
+    assert (whole.optimality, saved(whole)) == ("proven", 800)
+    monkeypatch.setattr("app.promotions.pricing.add_on.LOOKS_MAX", 3)
+    cut = adding(MUGS_AND_PLATE, mugs=2, plates=1, left=left)
+    assert (cut.optimality, saved(cut)) == ("best_found", 500)
+    assert cut.total_amount - cut.bound_amount == 350
