@@ -1,6 +1,7 @@
 """limits and coupons."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +13,9 @@ revision: str = '0003'
 down_revision: str | None = '0002'
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
+
+JSON = sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql')
+NUMBERS = range(2**63)
 
 
 def upgrade() -> None:
@@ -59,6 +63,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['promotion_id'], ['promotions.id'], name=op.f('fk_promotion_quotas_promotion_id_promotions')),
     sa.PrimaryKeyConstraint('promotion_id', 'slot', name=op.f('pk_promotion_quotas'))
     )
+    count_what_is_limited()
     op.create_table('coupons',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('shop_id', sa.Uuid(), nullable=False),
@@ -109,6 +114,38 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('brand_id', sa.Uuid(), nullable=True))
         batch_op.add_column(sa.Column('brand_share_bp', sa.Integer(), nullable=True))
         batch_op.create_foreign_key(batch_op.f('fk_order_lines_promotion_id_promotions'), 'promotions', ['promotion_id'], ['id'])
+
+
+def count_what_is_limited() -> None:
+    """Limits said before there was anything to count them in hold from now on: without its row a
+    limit limits nothing. Members' own uses have rows once there are any."""
+    promotions = sa.table(
+        'promotions', sa.column('id', sa.Uuid()), sa.column('rule', JSON), sa.column('limits', JSON)
+    )
+    quotas = sa.table(
+        'promotion_quotas',
+        sa.column('promotion_id', sa.Uuid()),
+        sa.column('slot', sa.String()),
+        sa.column('limit_amount', sa.BigInteger()),
+        sa.column('taken_amount', sa.BigInteger()),
+    )
+    op.bulk_insert(quotas, [
+        {'promotion_id': row.id, 'slot': slot, 'limit_amount': limit, 'taken_amount': 0}
+        for row in op.get_bind().execute(sa.select(promotions)).all()
+        for slot, limit in slots(row.rule, row.limits)
+        # What is broken is in no quote; it must not stop the rest.
+        if type(limit) is int and limit in NUMBERS
+    ])
+
+
+def slots(rule: Any, limits: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(limits, dict):
+        yield 'uses', limits.get('uses_max')
+        yield 'budget', limits.get('budget_amount')
+    tiers = rule.get('tiers') if isinstance(rule, dict) else None
+    for place, tier in enumerate(tiers if isinstance(tiers, list) else []):
+        if isinstance(tier, dict):
+            yield f'tier:{place}', tier.get('quota_units')
 
 
 def downgrade() -> None:

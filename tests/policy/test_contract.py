@@ -47,6 +47,8 @@ UNKEYED = {
 OPTIONAL_BODIES = {
     "/v1/operator/shops/{shop_id}/promotions/{promotion_id}/activate": "as a rule nothing has to "
     "be confirmed",
+    "/v1/operator/shops/{shop_id}/promotions/{promotion_id}/resume": "as a rule nothing has to "
+    "be confirmed",
 }
 # Doors of the operations staff; nothing stands behind them that could be busy.
 PROBES = {"/healthz", "/metrics"}

@@ -1,4 +1,4 @@
-"""Promotions of the first schema after the migration, and back: nothing they said is lost."""
+"""Promotions of older schemas after each migration, and back: nothing they said is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.cli.migrations import alembic_config
 from app.core.sql import Json
+from app.promotions.service.limits import Limits
 from tests.conftest import make_settings, own_postgresql
 
 SHOP = UUID(int=1)
@@ -160,3 +161,88 @@ async def test_what_the_older_version_cannot_say_is_stopped_on_the_way_back(
     await migrate(command.downgrade, "0001", url, monkeypatch)
     found = await run(url, lambda c: rows(c, OLD))
     assert [row[1] for row in found] == ["stopped"] * 3
+
+
+LIMITED = columns(("id", sa.Uuid()), ("kind", sa.String()), ("rule", Json), ("limits", Json))
+QUOTAS = sa.table(
+    "promotion_quotas",
+    sa.column("promotion_id", sa.Uuid()),
+    sa.column("slot", sa.String()),
+    sa.column("limit_amount", sa.BigInteger()),
+    sa.column("taken_amount", sa.BigInteger()),
+)
+
+
+async def counted(connection: Any) -> list[tuple[Any, ...]]:
+    statement = sa.select(QUOTAS).order_by(QUOTAS.c.promotion_id, QUOTAS.c.slot)
+    return [(row[0].int, *row[1:]) for row in await connection.execute(statement)]
+
+
+async def say(url: str, *said: dict[str, Any]) -> None:
+    """The three promotions, as the second schema keeps what an operator says of them."""
+
+    async def work(connection: Any) -> None:
+        for (number, *_), values in zip(SAID, said, strict=True):
+            update = sa.update(LIMITED).where(LIMITED.c.id == UUID(int=number))
+            await connection.execute(update.values(**values))
+
+    await run(url, work)
+
+
+async def limited_before(url: str, monkeypatch: pytest.MonkeyPatch, *said: dict[str, Any]) -> None:
+    await migrate(command.upgrade, "0001", url, monkeypatch)
+    await run(url, fill)
+    await migrate(command.upgrade, "0002", url, monkeypatch)
+    await say(url, *said)
+    await migrate(command.upgrade, "0003", url, monkeypatch)
+
+
+def tier(price_amount: int, quota_units: int | None) -> dict[str, Any]:
+    return {
+        "threshold_amount": price_amount * 10,
+        "price_amount": price_amount,
+        "variant_ids": [str(UUID(int=7))],
+        "quota_units": quota_units,
+    }
+
+
+async def test_limits_of_before_there_were_counters_are_counted_from_then_on(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_on = {"kind": "add_on", "tiers": [tier(100, 7), tier(200, None), tier(300, 3_000_000_000)]}
+    none = {"uses_max": None, "member_uses_max": None, "budget_amount": None}
+    said = (
+        {"limits": {"uses_max": 5, "member_uses_max": 1, "budget_amount": 3_000_000_000}},
+        {"limits": none, "kind": "add_on", "rule": add_on},
+        {"limits": {**none, "member_uses_max": 2}},
+    )
+    await limited_before(url, monkeypatch, *said)
+    expected = [
+        (11, "budget", 3_000_000_000, 0),
+        (11, "uses", 5, 0),
+        (12, "tier:0", 7, 0),
+        (12, "tier:2", 3_000_000_000, 0),
+    ]
+    assert await run(url, counted) == expected
+    slots = [Limits.of(one["limits"], one.get("rule", {})).slots() for one in said]
+    assert [dict(slots_of(expected, number)) for number, *_ in SAID] == slots
+    await migrate(command.downgrade, "0002", url, monkeypatch)
+    await migrate(command.upgrade, "head", url, monkeypatch)
+    assert await run(url, counted) == expected
+
+
+def slots_of(counts: list[tuple[int, str, int, int]], number: int) -> list[tuple[str, int]]:
+    return [(slot, limit) for of, slot, limit, _ in counts if of == number]
+
+
+async def test_a_broken_promotion_does_not_stop_the_upgrade(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await limited_before(
+        url,
+        monkeypatch,
+        {"limits": {"uses_max": "many", "budget_amount": -1}, "rule": {"tiers": {"a": 1}}},
+        {"limits": [5], "rule": [7]},
+        {"limits": {"uses_max": 2**63, "budget_amount": 9}, "rule": {"tiers": [5, tier(1, 4)]}},
+    )
+    assert await run(url, counted) == [(13, "budget", 9, 0), (13, "tier:1", 4, 0)]

@@ -1,11 +1,7 @@
 """Shapes of quotes, orders, payments, refunds and replays."""
 
 from app.orders.schemas.quotes import (
-    AppliedShown,
     CouponRefusedShown,
-    NotAppliedShown,
-    PriceAdjustmentShown,
-    QuoteLineShown,
     QuoteShown,
 )
 from app.orders.schemas.replays import PromotionReplayShown, PromotionReplayWish
@@ -34,13 +30,11 @@ from app.orders.schemas.wishes import (
 
 __all__ = [
     "AddOnChoiceWish",
-    "AppliedShown",
     "CouponRefusedShown",
     "DeliveryAddressShown",
     "DeliveryAddressWish",
     "GroupChoice",
     "LineWish",
-    "NotAppliedShown",
     "OrderBriefShown",
     "OrderLineShown",
     "OrderPage",
@@ -49,10 +43,8 @@ __all__ = [
     "PaymentAnswer",
     "PaymentShown",
     "PaymentWish",
-    "PriceAdjustmentShown",
     "PromotionReplayShown",
     "PromotionReplayWish",
-    "QuoteLineShown",
     "QuoteShown",
     "QuoteWish",
     "RefundLineWish",

@@ -1,19 +1,18 @@
 """Quotes as clients get them: the price of a basket with all that made it and all that did not."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from app.core.http.schema import Shown
 from app.core.i18n import Language
 from app.orders.service.pricing import Priced
 from app.promotions.pricing.answer import (
     AddOnItem,
-    Adjustment,
     GiftLine,
     NotApplied,
     Nudge,
@@ -21,6 +20,16 @@ from app.promotions.pricing.answer import (
 )
 from app.promotions.rules.coupons import CouponReason
 from app.promotions.rules.texts import COUPON_TEXTS, NUDGE_TEXTS, REASON_TEXTS, Texts, text_of
+from app.promotions.schemas.mechanics import example
+from app.promotions.schemas.prices import (
+    AppliedShown,
+    GivenShown,
+    OfferedShown,
+    PriceAdjustmentShown,
+    PricedLineShown,
+    ReasonShown,
+    Telling,
+)
 
 _ID = "0192f0c1-a5e8-7000-a000-00000000000"
 _OF_LINE = {"variant_id": f"{_ID}4", "product_id": f"{_ID}3", "quantity": 1, "list_amount": 19_900}
@@ -33,23 +42,6 @@ _OFF = {
 }
 
 
-def _example(**values: Any) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [values]})
-
-
-class PriceAdjustmentShown(Shown):
-    """What one rule took off a line."""
-
-    kind: str
-    promotion_id: UUID | None
-    promotion_version: int | None
-    amount: int
-    units: int
-
-
-PairShown = Annotated[list[int], Field(min_length=2, max_length=2)]
-
-
 class UnitShareShown(Shown):
     """So many units of a line that cost so much each."""
 
@@ -57,38 +49,18 @@ class UnitShareShown(Shown):
     units: int
 
 
-class QuoteLineShown(Shown):
-    """A line with every adjustment; amounts are minor units, `*_amount` of one unit as named."""
+class QuoteLineShown(PricedLineShown):
+    """A line as it was priced, with what a refund of each of its units pays back."""
 
-    origin: Literal["goods", "add_on"]
-    add_on_id: UUID | None = Field(description="The add-on promotion it was chosen from.")
-    variant_id: UUID
     product_id: UUID
-    title: str
-    quantity: int
-    list_amount: int = Field(description="List price of one unit.")
-    price_amount: int = Field(description="Price of one unit before promotions.")
-    payable_amount: int = Field(description="For all units, after promotions.")
-    adjustments: list[PriceAdjustmentShown]
     unit_shares: list[UnitShareShown] = Field(
         description="What each unit costs in the end, and a refund of it pays back."
     )
 
 
-class AppliedShown(PriceAdjustmentShown):
-    """A rule that made this price, with its name in both languages where it has one."""
+class NotAppliedShown(ReasonShown):
+    """A rule that did not apply, and why; `text` tells it in the reader's language."""
 
-    names: dict[str, str]
-
-
-class NotAppliedShown(Shown):
-    """A rule that did not, and the stable reason why; `text` tells it in the reader's language."""
-
-    kind: str
-    promotion_id: UUID
-    names: dict[str, str]
-    code: str
-    params: dict[str, Any]
     text: str
 
 
@@ -96,40 +68,23 @@ class NudgeShown(NotAppliedShown):
     """What more would earn what (还差多少): the nearest few."""
 
 
-class GiftShown(Shown):
+class GiftShown(GivenShown):
     """Units given for nothing."""
 
-    promotion_id: UUID
-    names: dict[str, str]
-    variant_id: UUID
     product_id: UUID
-    title: str
-    quantity: int
     list_amount: int
 
 
-class AddOnItemShown(Shown):
+class AddOnItemShown(OfferedShown):
     """Goods that the basket unlocks at a token price, or would with `missing_amount` more."""
 
-    promotion_id: UUID
-    names: dict[str, str]
-    variant_id: UUID
     product_id: UUID
-    title: str
-    list_amount: int
-    price_amount: int = Field(description="Of one unit, once unlocked.")
-    units_max: int
-    missing_amount: int
-    felt_return: PairShown = Field(description="What a unit saves, for what it costs.")
-    true_discount: PairShown = Field(
-        description="What a unit saves, of the goods that qualify and its own price."
-    )
 
 
 class CouponRefusedShown(Shown):
     """A code or coupon that changes nothing, and the stable reason why."""
 
-    model_config = _example(
+    model_config = example(
         code="BAYBERRY26",
         coupon_id=None,
         promotion_id=f"{_ID}6",
@@ -183,7 +138,7 @@ _SHOWN_QUOTE = {
 class PricedShown(Shown):
     """The price of a basket, explained: what each line costs and why, and each rule's fate."""
 
-    model_config = _example(**_SHOWN_QUOTE)
+    model_config = example(**_SHOWN_QUOTE)
 
     currency: str
     lines: list[QuoteLineShown]
@@ -213,7 +168,7 @@ class PricedShown(Shown):
 class QuoteShown(PricedShown):
     """A basket's price; `quote_id` holds the shop to it until `expires_at`."""
 
-    model_config = _example(
+    model_config = example(
         quote_id="c2VhbGVk", expires_at="2026-06-18T04:15:00Z", **_SHOWN_QUOTE, coupons=[]
     )
 
@@ -224,6 +179,7 @@ class QuoteShown(PricedShown):
     @staticmethod
     def of(priced: Priced, quote_id: str, expires_at: datetime, language: Language) -> "QuoteShown":
         """The quote as the buyer sees it."""
+        telling = Telling(priced.live.names, priced.goods_of)
         return QuoteShown(
             quote_id=quote_id,
             expires_at=expires_at,
@@ -237,7 +193,7 @@ class QuoteShown(PricedShown):
                 )
                 for one in priced.purse.refused
             ],
-            **_Telling(priced, language).fields(),
+            **_Quote(priced, language, telling).fields(),
         )
 
 
@@ -260,11 +216,12 @@ _AS_THEY_ARE = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Telling:
+class _Quote:
     """The quote in the reader's language, with the names of goods and promotions."""
 
     priced: Priced
     language: Language
+    telling: Telling
 
     def fields(self) -> dict[str, Any]:
         """Everything but the seal."""
@@ -273,11 +230,10 @@ class _Telling:
             **{name: getattr(quote, name) for name in _AS_THEY_ARE},
             "lines": [self._line(line) for line in quote.lines],
             "gifts": [self._gift(gift) for gift in quote.gifts],
-            "shipping_adjustments": [_adjustment(row) for row in quote.shipping_adjustments],
-            "applied": [
-                AppliedShown(**asdict(row), names=self._names(row.promotion_id))
-                for row in quote.applied
+            "shipping_adjustments": [
+                PriceAdjustmentShown.of(row) for row in quote.shipping_adjustments
             ],
+            "applied": [self.telling.applied(row) for row in quote.applied],
             "not_applied": [
                 NotAppliedShown(**self._told(row, REASON_TEXTS)) for row in quote.not_applied
             ],
@@ -285,36 +241,16 @@ class _Telling:
             "add_on_items": [self._item(item) for item in quote.add_on_items],
         }
 
-    def _names(self, promotion_id: UUID | None) -> dict[str, str]:
-        return dict(self.priced.live.names.get(promotion_id, {})) if promotion_id else {}
-
     def _told(self, row: NotApplied | Nudge, texts: Texts) -> dict[str, Any]:
-        params = dict(row.params)
+        reason = self.telling.reason(row)
         currency = self.priced.quote.currency
-        return {
-            "kind": row.kind,
-            "promotion_id": row.promotion_id,
-            "names": self._names(row.promotion_id),
-            "code": row.code,
-            "params": params,
-            "text": text_of(texts, row.code, params, self.language, currency),
-        }
-
-    def _title(self, variant_id: UUID) -> str:
-        return self.priced.goods_of(variant_id).product_title
+        text = text_of(texts, row.code, reason["params"], self.language, currency)
+        return {**reason, "text": text}
 
     def _line(self, line: QuoteLine) -> QuoteLineShown:
         return QuoteLineShown(
-            origin=line.origin,
-            add_on_id=line.add_on_id,
-            variant_id=line.variant_id,
+            **self.telling.line(line),
             product_id=line.product_id,
-            title=self._title(line.variant_id),
-            quantity=line.quantity,
-            list_amount=line.list_amount,
-            price_amount=line.price_amount,
-            payable_amount=line.payable_amount,
-            adjustments=[_adjustment(row) for row in line.adjustments],
             unit_shares=[
                 UnitShareShown(amount=amount, units=sum(1 for _ in run))
                 for amount, run in groupby(line.unit_share_amounts)
@@ -324,31 +260,9 @@ class _Telling:
     def _gift(self, gift: GiftLine) -> GiftShown:
         goods = self.priced.goods_of(gift.variant_id)
         return GiftShown(
-            promotion_id=gift.promotion_id,
-            names=self._names(gift.promotion_id),
-            variant_id=gift.variant_id,
-            product_id=goods.product_id,
-            title=goods.product_title,
-            quantity=gift.quantity,
-            list_amount=goods.list_amount,
+            **self.telling.given(gift), product_id=goods.product_id, list_amount=goods.list_amount
         )
 
     def _item(self, item: AddOnItem) -> AddOnItemShown:
         goods = self.priced.goods_of(item.variant_id)
-        return AddOnItemShown(
-            promotion_id=item.promotion_id,
-            names=self._names(item.promotion_id),
-            variant_id=item.variant_id,
-            product_id=goods.product_id,
-            title=goods.product_title,
-            list_amount=item.list_amount,
-            price_amount=item.price_amount,
-            units_max=item.units_max,
-            missing_amount=item.missing_amount,
-            felt_return=list(item.felt_return),
-            true_discount=list(item.true_discount),
-        )
-
-
-def _adjustment(row: Adjustment) -> PriceAdjustmentShown:
-    return PriceAdjustmentShown(**asdict(row))
+        return AddOnItemShown(**self.telling.offered(item), product_id=goods.product_id)

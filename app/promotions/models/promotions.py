@@ -38,7 +38,8 @@ class Promotion(SQLModel, table=True):
     """One offer of a shop: the rule of its kind, the goods it touches, and who may use it when.
 
     `rule`, `match`, `conditions` and `limits` hold only what was validated on the way in, sets as
-    sorted lists; `match` and `conditions` without what they do not ask for.
+    sorted lists; `match` and `conditions` without what they do not ask for. The confirmation of a
+    sale below cost holds until what is sold to whom is edited.
     """
 
     __tablename__ = "promotions"
@@ -66,3 +67,4 @@ class Promotion(SQLModel, table=True):
     priority: int = 0
     version: int = 1
     created_at: datetime
+    below_cost_confirmed_at: datetime | None = None

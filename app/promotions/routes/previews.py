@@ -1,5 +1,6 @@
 """Previews: what a promotion would do, before any buyer meets it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -8,32 +9,28 @@ from fastapi import APIRouter
 
 from app.catalog.deps import needs, refusals
 from app.catalog.errors import VariantNotFound
-from app.catalog.rules import BasketGoods, Goods
+from app.catalog.rules import BasketGoods
 from app.core.clock import Now
 from app.core.db import ReadDb
 from app.core.http.route import Reading
 from app.identity.rules import Right
 from app.promotions import service
 from app.promotions.errors import AddOnNotOffered, BadPromotion
-from app.promotions.pricing.answer import AddOnItem, GiftLine, NotApplied, QuoteLine
 from app.promotions.rules.previews import TrialBasket
 from app.promotions.rules.trials import Conflict, Outcome
 from app.promotions.schemas.previews import (
     PromotionPreviewShown,
     PromotionPreviewWish,
-    TrialAddOnItem,
-    TrialAdjustment,
-    TrialApplied,
     TrialBasketShown,
     TrialBuyer,
     TrialConflict,
     TrialGift,
     TrialLine,
     TrialLineShown,
-    TrialNotApplied,
     TrialPrice,
     TrialThreshold,
 )
+from app.promotions.schemas.prices import OfferedShown, PriceAdjustmentShown, ReasonShown, Telling
 from app.promotions.service.previews import Preview, Previewed, PreviewWish
 
 router = APIRouter(
@@ -61,14 +58,18 @@ async def preview_promotion(
         channel=wish.channel,
     )
     found = await service.preview(db, shop_id, wanted, now=now)
-    return _Telling(found).preview()
+    return _Preview(found).preview()
 
 
 @dataclass(frozen=True, slots=True)
-class _Telling:
+class _Preview:
     """A preview with the names of goods and promotions."""
 
     found: Preview
+
+    @property
+    def _names(self) -> Mapping[UUID, Mapping[str, str]]:
+        return self.found.tried.live.names
 
     def preview(self) -> PromotionPreviewShown:
         """All of it."""
@@ -84,13 +85,10 @@ class _Telling:
             baskets=[self._basket(one) for one in found.baskets],
         )
 
-    def _names(self, promotion_id: UUID | None) -> dict[str, str]:
-        return dict(self.found.tried.live.names.get(promotion_id, {})) if promotion_id else {}
-
     def _conflict(self, one: Conflict) -> TrialConflict:
         return TrialConflict(
             promotion_id=one.promotion_id,
-            names=self._names(one.promotion_id),
+            names=dict(self._names.get(one.promotion_id, {})),
             kind=one.kind,
             code=one.code,
             baskets=list(one.baskets),
@@ -113,6 +111,7 @@ class _Telling:
 
     def _price(self, outcome: Outcome, goods: BasketGoods) -> TrialPrice:
         quote, known = outcome.quote, {**goods.also, **goods.goods}
+        telling = Telling(self._names, known.__getitem__)
         return TrialPrice(
             list_amount=outcome.list_amount,
             pay_amount=outcome.pay_amount,
@@ -121,50 +120,20 @@ class _Telling:
             below_cost_variant_ids=list(dict.fromkeys(outcome.below_cost)),
             shipping_list_amount=quote.shipping_list_amount,
             shipping_amount=quote.shipping_amount,
-            lines=[_line(row, known[row.variant_id]) for row in quote.lines],
-            shipping_adjustments=[TrialAdjustment(**asdict(r)) for r in quote.shipping_adjustments],
-            gifts=[self._gift(row, known[row.variant_id]) for row in quote.gifts],
-            applied=[
-                TrialApplied(**asdict(row), names=self._names(row.promotion_id))
-                for row in quote.applied
+            lines=[
+                TrialLineShown(**telling.line(row), cost_amount=known[row.variant_id].cost_amount)
+                for row in quote.lines
             ],
-            not_applied=[self._not_applied(row) for row in quote.not_applied],
-            add_on_items=[self._item(row, known[row.variant_id]) for row in quote.add_on_items],
+            shipping_adjustments=[PriceAdjustmentShown.of(r) for r in quote.shipping_adjustments],
+            gifts=[
+                TrialGift(**telling.given(row), cost_amount=known[row.variant_id].cost_amount)
+                for row in quote.gifts
+            ],
+            applied=[telling.applied(row) for row in quote.applied],
+            not_applied=[ReasonShown(**telling.reason(row)) for row in quote.not_applied],
+            add_on_items=[OfferedShown(**telling.offered(row)) for row in quote.add_on_items],
             optimality=quote.optimality,
             bound_amount=quote.bound_amount,
-        )
-
-    def _not_applied(self, row: NotApplied) -> TrialNotApplied:
-        return TrialNotApplied(
-            kind=row.kind,
-            promotion_id=row.promotion_id,
-            names=self._names(row.promotion_id),
-            code=row.code,
-            params=dict(row.params),
-        )
-
-    def _gift(self, row: GiftLine, goods: Goods) -> TrialGift:
-        return TrialGift(
-            promotion_id=row.promotion_id,
-            names=self._names(row.promotion_id),
-            variant_id=row.variant_id,
-            title=goods.product_title,
-            quantity=row.quantity,
-            cost_amount=goods.cost_amount,
-        )
-
-    def _item(self, row: AddOnItem, goods: Goods) -> TrialAddOnItem:
-        return TrialAddOnItem(
-            promotion_id=row.promotion_id,
-            names=self._names(row.promotion_id),
-            variant_id=row.variant_id,
-            title=goods.product_title,
-            list_amount=row.list_amount,
-            price_amount=row.price_amount,
-            units_max=row.units_max,
-            missing_amount=row.missing_amount,
-            felt_return=list(row.felt_return),
-            true_discount=list(row.true_discount),
         )
 
 
@@ -175,18 +144,3 @@ def _lines(basket: TrialBasket) -> list[TrialLine]:
         for one in basket.add_ons
     ]
     return [TrialLine(**line) for line in lines]
-
-
-def _line(row: QuoteLine, goods: Goods) -> TrialLineShown:
-    return TrialLineShown(
-        origin=row.origin,
-        add_on_id=row.add_on_id,
-        variant_id=row.variant_id,
-        title=goods.product_title,
-        quantity=row.quantity,
-        list_amount=row.list_amount,
-        price_amount=row.price_amount,
-        cost_amount=goods.cost_amount,
-        payable_amount=row.payable_amount,
-        adjustments=[TrialAdjustment(**asdict(one)) for one in row.adjustments],
-    )

@@ -46,6 +46,13 @@ _READ = needs(Right.PROMOTIONS_READ)
 _WRITE = needs(Right.PROMOTIONS_WRITE)
 _ONE = "/{promotion_id}"
 _UNCONFIRMED = ActivatePromotion()
+_GOING_LIVE = (
+    BadPromotion,
+    WrongPromotionStatus,
+    TooManyPromotions,
+    BelowCostUnconfirmed,
+    VersionMismatch,
+)
 
 
 @router.post("", status_code=201, dependencies=_WRITE, responses=refusals(BadPromotion))
@@ -101,13 +108,7 @@ async def edit_promotion(
 @router.post(
     _ONE + "/activate",
     dependencies=_WRITE,
-    responses=refusals(
-        BadPromotion,
-        WrongPromotionStatus,
-        TooManyPromotions,
-        BelowCostUnconfirmed,
-        VersionMismatch,
-    ),
+    responses=refusals(*_GOING_LIVE),
 )
 async def activate_promotion(
     shop_id: UUID,
@@ -143,13 +144,23 @@ async def pause_promotion(
 @router.post(
     _ONE + "/resume",
     dependencies=_WRITE,
-    responses=refusals(BadPromotion, WrongPromotionStatus, TooManyPromotions, VersionMismatch),
+    responses=refusals(*_GOING_LIVE),
 )
 async def resume_promotion(
-    shop_id: UUID, promotion_id: UUID, response: Response, work: WorkIn
+    shop_id: UUID,
+    promotion_id: UUID,
+    response: Response,
+    work: WorkIn,
+    wish: ActivatePromotion = _UNCONFIRMED,
 ) -> PromotionShown:
     """Let a paused promotion take part in quotes again."""
-    after = await service.resume(work.db, shop_id, promotion_id, now=work.now)
+    after = await service.resume(
+        work.db,
+        shop_id,
+        promotion_id,
+        confirm_below_cost=wish.confirm_below_cost,
+        now=work.now,
+    )
     return await _shown(after, response, work)
 
 

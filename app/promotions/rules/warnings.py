@@ -1,14 +1,17 @@
 """What an operator should know before buyers find out; nothing of it is refused outright."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
 from uuid import UUID
 
 from app.catalog.rules import Goods
-from app.core.money import percent_of
+from app.core.money import BASIS_POINTS, percent_of
 from app.promotions.models import PromotionKind
+from app.promotions.pricing.conditions import Conditions
+from app.promotions.pricing.order_layer import OrderDiscount, OrderOffer
+from app.promotions.rules.mechanics import conditions_of, mechanic
 from app.promotions.rules.shelf import Document, Shelf, unit_amount
 
 CautionCode = Literal["below_cost", "no_saving", "overlap", "no_goods", "broken"]
@@ -53,6 +56,7 @@ class Scene:
     shelf: Shelf
     given: Shelf
     shipping_amount: int
+    conditions: Document = field(default_factory=dict)
     rivals: Sequence[Rival] = ()
 
     @property
@@ -88,7 +92,12 @@ def _ids(ids: Sequence[UUID]) -> list[str]:
 
 
 def below_cost(scene: Scene) -> list[UUID]:
-    """The variants of which a unit would be sold below its cost, by this promotion alone."""
+    """The variants of which a unit would be sold below its cost, by this promotion alone.
+
+    Each kind is judged by the basket that is worst for the shop: units of one variant where a
+    discount is spread, and a subtotal that meets what is asked for exactly. What floors of other
+    goods push onto a unit is not foreseen.
+    """
     find = _BELOW_COST.get(scene.kind)
     return [] if find is None else list(find(scene))
 
@@ -97,6 +106,71 @@ def _discounted(scene: Scene) -> Iterator[UUID]:
     for goods in scene.goods:
         amount = unit_amount(goods) - _unit_saving(scene.rule, goods)
         if goods.cost_amount is not None and amount < goods.cost_amount:
+            yield goods.variant_id
+
+
+def _amounts(scene: Scene) -> Iterator[UUID]:
+    yield from _spread(scene) if scene.rule["per"] == "order" else _discounted(scene)
+
+
+def _alike(scene: Scene) -> Iterator[UUID]:
+    """What is given is the cheapest, so a unit bears most where all of a group are alike."""
+    rule = scene.rule
+    units = rule["buy"] + rule["get"]
+    for goods in scene.goods:
+        amount = unit_amount(goods)
+        given = rule["get"] * percent_of(amount, rule.get("off_bp", BASIS_POINTS))
+        saving = min(given, units * max(amount - goods.floor_amount, 0))
+        if goods.cost_amount is not None and units * amount - saving < units * goods.cost_amount:
+            yield goods.variant_id
+
+
+def _spread(scene: Scene) -> Iterator[UUID]:
+    """A unit bears its share of what is taken off the order, as far as its floor allows."""
+    promotion = mechanic(scene.rule, id=UUID(int=0), version=1)
+    assert isinstance(promotion, OrderDiscount), "only these are spread over an order"
+    offer = OrderOffer(promotion, (), off_max_amount=promotion.off_max_amount)
+    asked = conditions_of(scene.conditions)
+    cheapest_amount = min(map(unit_amount, scene.goods), default=0)
+    for goods in scene.goods:
+        amount, cost = unit_amount(goods), goods.cost_amount
+        if cost is None or min(amount, goods.floor_amount) >= cost:
+            continue
+        least = _least_subtotal(asked, goods, cheapest_amount)
+        if any(
+            amount * (subtotal - offer.takes(promotion.off(subtotal), subtotal)) < cost * subtotal
+            for subtotal in _dearest_subtotals(scene.rule, least)
+        ):
+            yield goods.variant_id
+
+
+def _least_subtotal(asked: Conditions, goods: Goods, cheapest_amount: int) -> int:
+    """Of a basket with a unit of these goods that has the units and the subtotal asked for."""
+    amount, minimum = unit_amount(goods), 0
+    if asked.minimum is not None:
+        minimum = asked.minimum.amount
+        if asked.minimum.basis == "gross" and goods.list_amount:
+            minimum = -(-minimum * amount // goods.list_amount)
+    others = (asked.units_min or 1) - 1
+    return max(amount + others * cheapest_amount, minimum, 1)
+
+
+def _dearest_subtotals(rule: Document, least: int) -> set[int]:
+    """Those from the least on at which the greatest share is taken off."""
+    tiers = [tier["threshold_amount"] for tier in rule.get("tiers", ())]
+    found = {least, *(max(least, threshold) for threshold in tiers)}
+    if rule.get("repeat"):
+        found.add(-(-least // tiers[0]) * tiers[0])
+    return found
+
+
+def _presents(scene: Scene) -> Iterator[UUID]:
+    """A gift brings nothing; one that costs more than what it is given for is dear for certain."""
+    minimum = conditions_of(scene.conditions).minimum
+    least = max(scene.rule.get("threshold_amount", 0), minimum.amount if minimum else 0)
+    quantity = scene.rule.get("quantity", 1)
+    for goods in (one.goods for one in scene.given.goods):
+        if least and goods.cost_amount is not None and quantity * goods.cost_amount > least:
             yield goods.variant_id
 
 
@@ -125,9 +199,12 @@ def _bargains(scene: Scene) -> Iterator[UUID]:
 
 _BELOW_COST: Mapping[PromotionKind, Callable[[Scene], Iterator[UUID]]] = {
     PromotionKind.PERCENT_OFF: _discounted,
-    PromotionKind.AMOUNT_OFF: _discounted,
+    PromotionKind.AMOUNT_OFF: _amounts,
+    PromotionKind.BUY_N_GET_M: _alike,
     PromotionKind.BUNDLE: _sets,
+    PromotionKind.SPEND_THRESHOLD: _spread,
     PromotionKind.ADD_ON: _bargains,
+    PromotionKind.GIFT: _presents,
 }
 _CAPS = ("line_off_max_amount", "order_off_max_amount", "off_max_amount")
 
@@ -139,8 +216,7 @@ def _unit_saving(rule: Document, goods: Goods) -> int:
         steps = [rule, *(rule.get("ladder") or ())]
         most = percent_of(amount, max(step.get("off_bp") or 0 for step in steps))
     else:
-        # An amount off the order depends on what else is in it.
-        most = 0 if rule["per"] == "order" else int(rule["off_amount"])
+        most = int(rule["off_amount"])
     caps: list[int] = [rule[name] for name in _CAPS if rule.get(name) is not None]
     return min([most, max(amount - goods.floor_amount, 0), *caps])
 

@@ -19,6 +19,14 @@ from app.promotions.rules.drafts import DRAFT_ID, SOME_COMMUNITY
 from app.promotions.rules.previews import BASKETS_MAX, TrialBasket
 from app.promotions.schemas.conditions import Groups
 from app.promotions.schemas.mechanics import NO_IDS, NO_TAGS, Tags, example
+from app.promotions.schemas.prices import (
+    AppliedShown,
+    GivenShown,
+    OfferedShown,
+    PriceAdjustmentShown,
+    PricedLineShown,
+    ReasonShown,
+)
 from app.promotions.schemas.promotions import AddPromotion, said
 
 ROLES_MAX = 20
@@ -248,77 +256,17 @@ _PREVIEW = {
     ],
 }
 
-# Two integers: so much of so much.
-Share = Annotated[list[int], Field(min_length=2, max_length=2)]
 
-
-class TrialAdjustment(Shown):
-    """What one rule took off."""
-
-    kind: str
-    promotion_id: UUID | None
-    promotion_version: int | None
-    amount: int
-    units: int
-
-
-class TrialApplied(TrialAdjustment):
-    """What one rule took off the whole basket."""
-
-    names: dict[str, str]
-
-
-class TrialNotApplied(Shown):
-    """A promotion that took nothing off, and the stable reason why."""
-
-    kind: str
-    promotion_id: UUID
-    names: dict[str, str]
-    code: str
-    params: dict[str, Any]
-
-
-class TrialLineShown(Shown):
+class TrialLineShown(PricedLineShown):
     """A line as a quote has it, with what a unit costs the shop."""
 
-    origin: Literal["goods", "add_on"]
-    add_on_id: UUID | None
-    variant_id: UUID
-    title: str
-    quantity: int
-    list_amount: int
-    price_amount: int = Field(description="Of one unit before promotions.")
-    cost_amount: int | None
-    payable_amount: int
-    adjustments: list[TrialAdjustment]
-
-
-class TrialGift(Shown):
-    """Units given for nothing."""
-
-    promotion_id: UUID
-    names: dict[str, str]
-    variant_id: UUID
-    title: str
-    quantity: int
     cost_amount: int | None
 
 
-class TrialAddOnItem(Shown):
-    """What an add-on offers; both pairs are (saved, of how much)."""
+class TrialGift(GivenShown):
+    """Units given for nothing, with what one costs the shop."""
 
-    promotion_id: UUID
-    names: dict[str, str]
-    variant_id: UUID
-    title: str
-    list_amount: int
-    price_amount: int
-    units_max: int
-    missing_amount: int = Field(description="0: it is unlocked.")
-    felt_return: Share = Field(description="What a unit saves, and what it costs the buyer.")
-    true_discount: Share = Field(
-        description="What a unit saves, and the subtotal that qualifies with the unit's own price."
-    )
+    cost_amount: int | None
 
 
 class TrialPrice(Shown):
@@ -335,11 +283,11 @@ class TrialPrice(Shown):
     shipping_list_amount: int
     shipping_amount: int
     lines: list[TrialLineShown]
-    shipping_adjustments: list[TrialAdjustment]
+    shipping_adjustments: list[PriceAdjustmentShown]
     gifts: list[TrialGift]
-    applied: list[TrialApplied]
-    not_applied: list[TrialNotApplied]
-    add_on_items: list[TrialAddOnItem]
+    applied: list[AppliedShown]
+    not_applied: list[ReasonShown]
+    add_on_items: list[OfferedShown]
     optimality: Literal["proven", "best_found"]
     bound_amount: int
 

@@ -124,7 +124,9 @@ class ActivatePromotion(Wish):
     model_config = example(confirm_below_cost=True)
 
     confirm_below_cost: Flag = Field(
-        default=False, description="Needed where goods would be sold below what they cost."
+        default=False,
+        description="Needed where goods would be sold below what they cost, unless that was "
+        "confirmed since its rule, goods or conditions were last edited.",
     )
 
 

@@ -1,5 +1,7 @@
 """What saving a promotion looks at beyond itself, by a constant number of statements."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,13 +10,13 @@ from app.catalog import service as catalog
 from app.catalog.models import Shop
 from app.catalog.rules import GoodsAsked
 from app.community import service as community
-from app.promotions.errors import BadPromotion
+from app.promotions.errors import BadPromotion, BelowCostUnconfirmed
 from app.promotions.models import PromotionKind
 from app.promotions.repository import promotions as repository
 from app.promotions.rules import PromotionWish, ShopLimits, check_wish
 from app.promotions.rules.offers import Giving, check_cycle, check_goods
 from app.promotions.rules.shelf import GIVING, Document, Shelf, asked, named, offered
-from app.promotions.rules.warnings import Scene
+from app.promotions.rules.warnings import Scene, below_cost
 
 _JUDGED_BY_GOODS = GIVING | {PromotionKind.BUNDLE}
 
@@ -55,11 +57,22 @@ async def check_meant(
         check_cycle(fresh, others, given)
 
 
-async def scene(db: AsyncSession, shop: Shop, rule: Document, match: Document) -> Scene:
-    """A promotion among its goods, without rivals: by two statements at most."""
+async def scene(db: AsyncSession, shop: Shop, said: Mapping[str, Any]) -> Scene:
+    """A promotion as it is stored among its goods, without rivals: by two statements at most."""
+    rule, match = said["rule"], said["match"]
     shelf = Shelf(await catalog.stocked(db, shop.id, asked(rule, match)))
     given = await _given(db, shop.id, rule)
-    return Scene(rule, match, shelf, given, shop.shipping_flat_amount)
+    return Scene(rule, match, shelf, given, shop.shipping_flat_amount, said["conditions"])
+
+
+async def check_cost(
+    db: AsyncSession, shop_id: UUID, said: Mapping[str, Any], *, is_confirmed: bool
+) -> bool:
+    """Whether it sells below cost, which somebody has confirmed; refused where nobody has."""
+    cheap = below_cost(await scene(db, await catalog.shop(db, shop_id), said))
+    if cheap and not is_confirmed:
+        raise BelowCostUnconfirmed(variant_ids=[str(each) for each in cheap])
+    return bool(cheap)
 
 
 async def _given(db: AsyncSession, shop_id: UUID, *rules: Document) -> Shelf:

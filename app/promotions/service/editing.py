@@ -17,13 +17,19 @@ from app.promotions.models import PromotionStatus
 from app.promotions.repository import promotions as repository
 from app.promotions.rules import PromotionState, PromotionWish, check_edit, fault_of
 from app.promotions.rules.warnings import Caution, Rival, warnings_of
-from app.promotions.service.checks import check, check_meant, check_said, scene
+from app.promotions.service.checks import check, check_cost, check_meant, check_said, scene
 from app.promotions.service.limits import keep
-from app.promotions.service.moves import check_cost
-from app.promotions.service.records import change, note_change, promotion, state, wish_of
+from app.promotions.service.records import (
+    change,
+    differing,
+    note_change,
+    promotion,
+    state,
+    wish_of,
+)
 
-_PRICED = frozenset({"rule", "match"})
-_JUDGED = _PRICED | {"conditions"}
+_JUDGED = frozenset({"rule", "match", "conditions"})
+_WINDOW = frozenset({"starts_at", "ends_at"})
 
 
 async def list_promotions(
@@ -93,8 +99,9 @@ async def edit(
     """Change what may still be changed; orders already placed keep the version they had.
 
     A scheduled promotion has been activated: one that would then sell below cost needs
-    `confirm_below_cost` among the changes. What it says of goods is judged only where that
-    changes: a name is corrected also when the gift has run out.
+    `confirm_below_cost` among the changes, unless that was confirmed of what it still says. What it
+    says of goods is judged only where that changes: a name is corrected also when the gift has run
+    out.
     """
     before = await promotion(db, shop_id, promotion_id)
     if before["version"] != version:
@@ -103,7 +110,7 @@ async def edit(
     is_confirmed = said.pop("confirm_below_cost", False)
     wish = replace(wish_of(before), **said)
     stored = wish.stored()
-    changed = {name: value for name, value in stored.items() if before[name] != value}
+    changed = differing(before, stored)
     at = state(before, now)
     check_edit(at, before["limits"], changed, now)
     await check_said(db, shop_id, wish)
@@ -113,8 +120,11 @@ async def edit(
         # Judged with the live ones: a rival's activation must not come between.
         await repository.hold(db, shop_id)
         await check_meant(db, shop_id, promotion_id, wish)
-    if at is PromotionState.SCHEDULED and not is_confirmed and changed.keys() & _PRICED:
-        await check_cost(db, shop_id, stored["rule"], stored["match"])
+    confirmed_at = None if changed.keys() & _JUDGED else before["below_cost_confirmed_at"]
+    if confirmed_at is None and _is_asked(at, changed):
+        cheap = await check_cost(db, shop_id, stored, is_confirmed=is_confirmed)
+        confirmed_at = now if cheap else None
+    changed |= differing(before, {"below_cost_confirmed_at": confirmed_at})
     after = await change(db, before, changed)
     if changed.keys() & {"limits", "rule"} and (_limited(before) or _limited(after)):
         await _keep_limits(db, after)
@@ -123,13 +133,18 @@ async def edit(
     return after
 
 
+def _is_asked(at: PromotionState, changed: Mapping[str, Any]) -> bool:
+    """Whether nobody else will ask: a draft is judged when it is activated."""
+    return at is PromotionState.SCHEDULED and bool(changed.keys() & (_JUDGED | _WINDOW))
+
+
 async def warnings(db: AsyncSession, row: sa.RowMapping, *, now: datetime) -> list[Caution]:
     """What the operator of a promotion should know about it now, by four statements at most."""
     fault = fault_of(row["rule"], row["match"], row["conditions"], row["limits"])
     if fault is not None:
         return [Caution("broken", {"detail": fault})]
     shop = await catalog.shop(db, row["shop_id"])
-    seen = await scene(db, shop, row["rule"], row["match"])
+    seen = await scene(db, shop, dict(row))
     others = await repository.others(db, row["shop_id"], beside=row["id"], over_at=now)
     rivals = [
         Rival(one["id"], one["rule"], one["match"])

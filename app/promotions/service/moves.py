@@ -1,6 +1,7 @@
 """Promotions on their way: activated, paused, resumed, ended, and all stopped at once."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -8,13 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog import service as catalog
 from app.core.audit_log import note
-from app.promotions.errors import BelowCostUnconfirmed, TooManyPromotions
+from app.promotions.errors import TooManyPromotions
 from app.promotions.repository import promotions as repository
 from app.promotions.rules import LIVE_MAX, Move, check_not_over, status_after
-from app.promotions.rules.shelf import Document
-from app.promotions.rules.warnings import below_cost
-from app.promotions.service.checks import check, scene
-from app.promotions.service.records import change, note_change, promotion, state, wish_of
+from app.promotions.service.checks import check, check_cost
+from app.promotions.service.records import change, differing, note_change, promotion, state, wish_of
 
 
 async def activate(
@@ -29,10 +28,7 @@ async def activate(
     before = await _held(db, shop_id, promotion_id)
     status_after(Move.ACTIVATE, state(before, now))
     check_not_over(before["ends_at"], now)
-    await _check_room(db, before, now)
-    if not confirm_below_cost:
-        await check_cost(db, shop_id, before["rule"], before["match"])
-    return await _move(db, before, Move.ACTIVATE, now=now)
+    return await _go_live(db, before, Move.ACTIVATE, is_confirmed=confirm_below_cost, now=now)
 
 
 async def pause(
@@ -43,13 +39,17 @@ async def pause(
 
 
 async def resume(
-    db: AsyncSession, shop_id: UUID, promotion_id: UUID, *, now: datetime
+    db: AsyncSession,
+    shop_id: UUID,
+    promotion_id: UUID,
+    *,
+    confirm_below_cost: bool = False,
+    now: datetime,
 ) -> sa.RowMapping:
     """Let a paused promotion take part in quotes again; checked as at its activation."""
     before = await _held(db, shop_id, promotion_id)
     status_after(Move.RESUME, state(before, now))
-    await _check_room(db, before, now)
-    return await _move(db, before, Move.RESUME, now=now)
+    return await _go_live(db, before, Move.RESUME, is_confirmed=confirm_below_cost, now=now)
 
 
 async def end(
@@ -74,23 +74,26 @@ async def stop_all(db: AsyncSession, shop_id: UUID, *, now: datetime) -> list[UU
     return paused
 
 
-async def check_cost(db: AsyncSession, shop_id: UUID, rule: Document, match: Document) -> None:
-    """Refuse what would sell below cost, as nobody has confirmed it."""
-    cheap = below_cost(await scene(db, await catalog.shop(db, shop_id), rule, match))
-    if cheap:
-        raise BelowCostUnconfirmed(variant_ids=[str(each) for each in cheap])
-
-
 async def _held(db: AsyncSession, shop_id: UUID, promotion_id: UUID) -> sa.RowMapping:
     """The promotion, with no other one becoming live meanwhile: they are judged together."""
     await repository.hold(db, shop_id)
     return await promotion(db, shop_id, promotion_id)
 
 
-async def _check_room(db: AsyncSession, row: sa.RowMapping, now: datetime) -> None:
-    await check(db, row["shop_id"], row["id"], wish_of(row))
-    if await repository.count_live(db, row["shop_id"], now) >= LIVE_MAX:
+async def _go_live(
+    db: AsyncSession, before: sa.RowMapping, move: Move, *, is_confirmed: bool, now: datetime
+) -> sa.RowMapping:
+    """Judged by the goods of now: what was fair when it was paused may sell below cost today."""
+    shop_id = before["shop_id"]
+    await check(db, shop_id, before["id"], wish_of(before))
+    if await repository.count_live(db, shop_id, now) >= LIVE_MAX:
         raise TooManyPromotions(promotions_max=LIVE_MAX)
+    confirmed_at = before["below_cost_confirmed_at"]
+    if confirmed_at is None and await check_cost(
+        db, shop_id, dict(before), is_confirmed=is_confirmed
+    ):
+        confirmed_at = now
+    return await _move(db, before, move, ("below_cost_confirmed_at", confirmed_at), now=now)
 
 
 _VERBS = {
@@ -103,10 +106,15 @@ assert _VERBS.keys() == set(Move), "every move has a name in the log"
 
 
 async def _move(
-    db: AsyncSession, before: sa.RowMapping, move: Move, *, now: datetime
+    db: AsyncSession,
+    before: sa.RowMapping,
+    move: Move,
+    *also: tuple[str, Any],
+    now: datetime,
 ) -> sa.RowMapping:
     status = status_after(move, state(before, now))
-    after = await change(db, before, {"status": status})
-    told = ({"status": before["status"].value}, {"status": status.value})
+    changed = differing(before, {"status": status, **dict(also)})
+    after = await change(db, before, changed)
+    told = ({name: before[name] for name in changed}, changed)
     await note_change(db, _VERBS[move], after, told, now=now)
     return after

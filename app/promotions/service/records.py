@@ -43,6 +43,11 @@ def wish_of(row: sa.RowMapping) -> PromotionWish:
     return PromotionWish(**{name: row[name] for name in _STORED})
 
 
+def differing(before: sa.RowMapping, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that are not stored already."""
+    return {name: value for name, value in values.items() if before[name] != value}
+
+
 async def change(
     db: AsyncSession, before: sa.RowMapping, values: Mapping[str, Any]
 ) -> sa.RowMapping:
