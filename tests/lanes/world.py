@@ -36,7 +36,7 @@ from tests.lanes.history import Answer, History, Told
 from tests.lanes.process import HOST, Process, free_port
 from tests.orders.market import ADDRESS, LIST_AMOUNT, SOLO_AMOUNT, Market
 
-GRACE_SECONDS = 1
+GRACE_SECONDS = DELAY_SECONDS = 1
 SHIPPING_AMOUNT = 600
 SUCCESS, DECLINE, DELAY, DUPLICATE = (
     f"sandbox_{how}" for how in ("success", "decline", "delay", "duplicate")
@@ -55,7 +55,7 @@ ENV = {
     "DB_READER_POOL_SIZE": "4",
     "WORKER_POLL_SECONDS": "0.1",
     "GROUP_GRACE_SECONDS": str(GRACE_SECONDS),
-    "SANDBOX_DELAY_SECONDS": "1",
+    "SANDBOX_DELAY_SECONDS": str(DELAY_SECONDS),
 }
 
 # Work that is due and not done; quiet is when all of these are empty.
