@@ -30,7 +30,12 @@ SCENARIOS = (
     race_promotions.last_uses,
     race_promotions.last_add_ons,
 )
-SHORT_HOLDS = {"ORDER_TTL_SECONDS": "2", "GROUP_ORDER_TTL_SECONDS": "2"}
+# A seat is held as long as its group lives, so that both end in the same moment.
+SHORT_GROUP_SECONDS = 4
+SHORT_HOLDS = {
+    "ORDER_TTL_SECONDS": "2",
+    "GROUP_ORDER_TTL_SECONDS": str(SHORT_GROUP_SECONDS),
+}
 GROUP_HOLD_SECONDS = 15 * 60
 ALL_TIME_SECONDS = 2 * 3_600
 
@@ -60,11 +65,19 @@ async def _start(race: Race, **env: str) -> None:
 
 
 async def _at_the_last_moment(race: Race) -> None:
-    """Comes first: it aims by the machine's clock, which the service leaves behind later."""
+    """Comes first: it aims by the machine's clock, which the service leaves behind later.
+
+    All of it waits for its moments at the same time, and is judged when they have passed.
+    """
     await _start(race, **SHORT_HOLDS)
-    await race_money.last_moment(race)
-    await race_groups.at_the_deadline(race)
-    await race_promotions.given_back_at_the_last_moment(race)
+    judges = await asyncio.gather(
+        race_money.last_moment(race),
+        race_groups.at_the_deadline(race, SHORT_GROUP_SECONDS),
+        race_promotions.given_back_at_the_last_moment(race),
+    )
+    await race.world.quiet()
+    for judge in judges:
+        await judge()
     await _rest(race, "after the last moments")
     await race.world.stop()
 

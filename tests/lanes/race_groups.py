@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.lanes.history import Answer
-from tests.lanes.race_money import PAYERS_AT_ONCE, Aim, in_short, later
+from tests.lanes.race_money import PAYERS_AT_ONCE, Aim, Judge, in_short, later
 from tests.lanes.race_seats import TRIES_AT_ONCE, Race, tally
 from tests.lanes.world import (
     DELAY,
@@ -29,7 +29,6 @@ OPENERS = JOINERS = 32
 LATE = 2
 SIZE, GROUPS = 4, 8
 DEVICES_AT_ONCE = 50
-LATE_GROUP_SECONDS = 2
 Wish = tuple[Buyer, dict[str, Any]]
 
 
@@ -52,6 +51,10 @@ class Crowd:
     joins: list[Wish]
     late: list[Wish]
 
+    @property
+    def wishes(self) -> list[Wish]:
+        return [*self.opens, *self.joins]
+
 
 async def _gathered(race: Race) -> Crowd:
     """Eight groups of four with one paid seat each; openers, and four joiners for each group."""
@@ -66,18 +69,35 @@ async def _gathered(race: Race) -> Crowd:
     return Crowd(stall, opens[LATE:], joins, opens[:LATE])
 
 
+async def _insisting(wish: Wish, answer: Answer) -> Answer:
+    """The answer, or that to the same wish for the price of now: a stop makes a new version."""
+    if answer.code != "quote_changed":
+        return answer
+    buyer, basket = wish
+    quote = await buyer.try_quote({k: basket[k] for k in ("shop_id", "lines", "group")})
+    return quote if quote.status != 200 else await buyer.place(priced(basket, quote))
+
+
 async def stop_against_opening(race: Race) -> None:
     """A campaign is stopped among openers and joiners: none opens after it, all may still join."""
     told: Counter[str] = Counter()
     for number in range(race.size.crowds):
         crowd, owner = await _gathered(race), await race.world.owner()
-        wishes, what = [*crowd.opens, *crowd.joins], f"stop, round {number}"
-        stop = later(random.uniform(0.0, 0.3), partial(owner.stop, crowd.stall))
-        stopped, *answers = await at_once([stop, *map(_placing, wishes)])
+        what, wishes = f"stop, round {number}", random.sample(crowd.wishes, len(crowd.wishes))
+        # In the order of asking, which is about the order of being heard, it stands among them.
+        works = [*map(_placing, wishes)]
+        place = random.randrange(len(works) // 4, len(works))
+        works.insert(place, partial(owner.stop, crowd.stall))
+        answers = await at_once(works)
+        stopped = answers.pop(place)
         race.report.same(f"{what}: the stop", tally([stopped]), {"200": 1})
         late = await at_once(map(_placing, crowd.late))
         race.report.same(f"{what}: afterwards", tally(late), {"409 campaign_not_running": LATE})
-        opened, joined = tally(answers[:OPENERS]), tally(answers[OPENERS:])
+        answers = await limited(8, map(_insisting, wishes, answers))
+        opened, joined = (
+            tally([a for w, a in zip(wishes, answers, strict=True) if way in w[1]["group"]])
+            for way in ("open", "join")
+        )
         seats, granted = GROUPS * (SIZE - 1), opened.get("201", 0)
         wanted = {"201": seats, "409 group_full": JOINERS - seats}
         race.report.same(f"{what}: joiners", joined, wanted)
@@ -180,13 +200,13 @@ async def _refused(race: Race, leader: Buyer, baskets: Sequence[dict[str, Any]],
     race.report.same(f"{what}, the leader", tally(answers), wanted)
 
 
-async def at_the_deadline(race: Race) -> None:
+async def at_the_deadline(race: Race, group_seconds: int) -> Judge:
     """The last of a group pay at the moment its time ends, at once or by a slow payment.
 
     Money taken by the deadline completes the group, money taken later goes back; nobody stays
     paid in a group that failed.
     """
-    more = {"group_seconds": LATE_GROUP_SECONDS}
+    more = {"group_seconds": group_seconds}
     sizes = [2 + number % 2 for number in range(race.size.late_groups)]
     stalls = [await race.world.fair.stall(units=3, size=size, **more) for size in sizes]
     free, aim, ways = list(race.buyers), Aim(), itertools.cycle((SUCCESS, DELAY, DELAY))
@@ -204,12 +224,15 @@ async def at_the_deadline(race: Race) -> None:
         return UUID(first["group_id"]), " and ".join(sorted(map(in_short, pays)))
 
     tries = await limited(PAYERS_AT_ONCE, map(one, stalls, sizes))
-    await race.world.quiet()
-    outcomes: Counter[str] = Counter()
-    for group_id, told in filter(None, tries):
-        outcomes[f"pay {told}: {await _judged(race, group_id)}"] += 1
     figures = f"{len(tries)} groups, {tries.count(None)} over before all had joined"
     race.report.line("17 deadline", f"{figures}, aimed {round(aim.early_seconds * 1_000)} ms early")
+    return partial(_complete_or_back, race, [each for each in tries if each is not None])
+
+
+async def _complete_or_back(race: Race, tries: Sequence[tuple[UUID, str]]) -> None:
+    outcomes: Counter[str] = Counter()
+    for group_id, told in tries:
+        outcomes[f"pay {told}: {await _judged(race, group_id)}"] += 1
     for outcome, times in sorted(outcomes.items()):
         race.report.line("17 deadline", f"{times} x {outcome}")
 

@@ -249,7 +249,7 @@ async def quota_and_stock(race: Race) -> None:
 
 async def _sold_until_short(race: Race, quota: int, units: int) -> Shelf:
     stall = await race.world.fair.stall(units=units, size=150, stock_quota=quota)
-    leaders, rivals = race.buyers[:2], race.buyers[2 : 2 + min(200, 6 * quota)]
+    leaders, rivals = race.buyers[:2], race.buyers[2 : 2 + min(200, 4 * quota)]
     groups = [(await b.bought(stall.basket(open=stall.campaign_id)))["group_id"] for b in leaders]
     ways = ({"open": stall.campaign_id}, {"join": groups[0]}, {"join": groups[1]})
     wanted = [random.randint(1, 2) for _ in rivals]
