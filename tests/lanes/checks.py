@@ -48,6 +48,22 @@ CHECKS = (
         """,
     ),
     Check(
+        "I1 one gathering seat per campaign",
+        """
+        SELECT campaign_id, member_id FROM seats WHERE status IN ('reserved', 'paid')
+        GROUP BY campaign_id, member_id HAVING COUNT(*) > 1
+        """,
+    ),
+    Check(
+        "I1 the leader is in",
+        """
+        SELECT g.id, g.leader_member_id FROM "groups" g
+        WHERE g.status IN ('open', 'succeeded') AND NOT EXISTS (
+            SELECT 1 FROM seats s WHERE s.group_id = g.id AND s.member_id = g.leader_member_id
+                AND s.status IN ('paid', 'confirmed'))
+        """,
+    ),
+    Check(
         "I1 seat follows order",
         """
         SELECT o.id, o.status, s.status AS seat FROM orders o
@@ -128,6 +144,17 @@ CHECKS = (
         HAVING COUNT(s.id) <> g.paid OR COUNT(p.id) <> g.paid
             OR COUNT(DISTINCT s.member_id) <> g.paid OR g.succeeded_at IS NULL
             OR g.paid < g.paid_min OR (g.paid < g.capacity AND g.succeeded_at < g.deadline_at)
+        """,
+    ),
+    Check(
+        # An order that is closed, not expired, still had its seat when the money was heard of.
+        "I2 who paid in time is in",
+        """
+        SELECT o.id, p.captured_at, g.deadline_at FROM orders o
+        JOIN "groups" g ON g.id = o.group_id
+        JOIN payments p ON p.order_id = o.id AND p.state = 'captured'
+        WHERE o.status = 'closed' AND o.refund_due_reason = 'paid_too_late'
+            AND p.captured_at <= g.deadline_at
         """,
     ),
     Check(
@@ -460,6 +487,7 @@ async def broken_promises(connection: AsyncConnection, history: History) -> Foun
         ),
         "I8 told cancellations hold": _told_cancellations(history, orders),
         "I8 one answer per key": _answers(history, kept),
+        "I8 nothing opens after a told stop": _opened_after_a_stop(history),
     }
     return {name: bad[:5] for name, bad in found.items() if bad}
 
@@ -504,6 +532,17 @@ def _told_cancellations(history: History, orders: dict[str, dict[str, Any]]) -> 
         row = orders[ident(body["id"])]
         if row["status"] != body["status"] or row["status"] not in {"cancelled", "closed"}:
             bad.append((body["id"], f"told {body['status']}, is {row['status']}"))
+    return bad
+
+
+def _opened_after_a_stop(history: History) -> list[Any]:
+    """Groups granted to requests that set out when the stop of their campaign was known."""
+    stops = {told.path.split("/")[-2]: told for told in history.successes("stop")}
+    bad: list[Any] = []
+    for told in history.successes("place"):
+        stop = stops.get(told.sent.get("group", {}).get("open", ""))
+        if stop is not None and not told.answer.replayed and told.asked_at > stop.heard_at:
+            bad.append((told.answer.body["id"], "opened after", stop.path))
     return bad
 
 

@@ -4,8 +4,8 @@ Each is SQL that breaks one invariant behind the service's back, and the check t
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,8 +22,8 @@ class Fault:
 
     seen_by: str
     statements: tuple[str, ...]
-    # Broken by forgetting what a client was told, while the database itself is whole.
-    forgets: bool = False
+    # Broken by falsifying what clients were told, while the database itself is whole.
+    retells: Callable[[History], None] | None = None
 
 
 def _one(table: str, where: str, key: str = "id") -> str:
@@ -50,7 +50,50 @@ _ENTRY = (
     " settles_at FROM sandbox_entries WHERE kind = 'refund' LIMIT 1"
 )
 
+
+def forget(history: History) -> None:
+    """Drop one order that a client was told of."""
+    dropped = next(history.successes("place"))
+    history.told = [told for told in history.told if told.scope != dropped.scope]
+
+
+def stop_before_all(history: History) -> None:
+    """Say that every stop had been heard before anything was asked."""
+    history.told = [
+        replace(told, heard_at=-1.0) if told.verb == "stop" else told for told in history.told
+    ]
+
+
+# Every seat is one member's. Indexes forbid that, so they go first; and SQLite begins the
+# transaction, in which all of it can be undone, with the first row that is written.
+_ONE_MEMBER = (
+    "UPDATE campaigns SET version = version",
+    "DROP INDEX uq_seats_live_group_member",
+    "DROP INDEX uq_seats_gathering_campaign_member",
+    "UPDATE seats SET member_id = (SELECT m.id FROM members m ORDER BY m.id LIMIT 1)",
+)
+
 FAULTS: Mapping[str, Fault] = {
+    "two-seats-in-a-group": Fault("I1 one live seat per member", _ONE_MEMBER),
+    "two-seats-in-a-campaign": Fault(
+        "I1 one gathering seat per campaign", (*_ONE_MEMBER, "UPDATE seats SET status = 'paid'")
+    ),
+    "leader-who-left": Fault(
+        "I1 the leader is in",
+        _set(
+            '"groups"',
+            "leader_member_id = (SELECT m.id FROM members m WHERE m.id NOT IN"
+            ' (SELECT s.member_id FROM seats s WHERE s.group_id = "groups".id) LIMIT 1)',
+            "status = 'succeeded'",
+        ),
+    ),
+    "in-time-and-sent-away": Fault(
+        "I2 who paid in time is in",
+        _set("orders", "refund_due_reason = 'paid_too_late'", "refund_due_reason = 'group_failed'"),
+    ),
+    "opened-after-the-stop": Fault(
+        "I8 nothing opens after a told stop", (), retells=stop_before_all
+    ),
     "seat-counter": Fault(
         "I1 seats counted", _set('"groups"', "paid = paid - 1", "status = 'succeeded'")
     ),
@@ -169,7 +212,7 @@ FAULTS: Mapping[str, Fault] = {
             "status = 'cancelled'",
         ),
     ),
-    "order-nobody-was-told-of": Fault("I8 no order nobody was told of", (), forgets=True),
+    "order-nobody-was-told-of": Fault("I8 no order nobody was told of", (), retells=forget),
     "payment-of-another-try": Fault(
         "I8 told payments are there", _set("payments", "attempt = 'another'", "1 = 1")
     ),
@@ -193,6 +236,7 @@ async def story(made: World) -> None:
         await joiner.bought(stall.basket(join=first["group_id"]))
     second = await people[3].bought(short.basket(open=short.campaign_id))
     await people[4].bought(short.basket(join=second["group_id"]))
+    await (await made.owner()).stop(short)
     await people[0].bought(stall.basket(2))
     await people[1].placed(stall.basket())
     given_up = await people[2].placed(stall.basket())
@@ -224,8 +268,8 @@ async def seed(made: World, name: str) -> None:
     fault = FAULTS[name]
     async with made.engine.begin() as connection:
         await apply(connection, fault)
-    if fault.forgets:
-        forget(made.history)
+    if fault.retells is not None:
+        fault.retells(made.history)
 
 
 async def apply(connection: AsyncConnection, fault: Fault) -> None:
@@ -235,9 +279,3 @@ async def apply(connection: AsyncConnection, fault: Fault) -> None:
     for statement in fault.statements:
         done = await connection.execute(sa.text(statement.replace("{id}", fresh)))
         assert done.rowcount, f"the fault changed nothing: {statement}"
-
-
-def forget(history: History) -> None:
-    """Drop one order that a client was told of."""
-    dropped = next(history.successes("place"))
-    history.told = [told for told in history.told if told.scope != dropped.scope]

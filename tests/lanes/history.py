@@ -53,11 +53,15 @@ class Told:
     path: str
     sent: Any
     answer: Answer
+    # By the client's own steady clock: what began after an answer was heard came after it.
+    asked_at: float = 0.0
+    heard_at: float = 0.0
+    kind: str = "member"
 
     @property
     def scope(self) -> str:
         """The fingerprint under which the service keeps this key."""
-        return hashlib.sha256(f"member:{self.member_id}\n{self.key}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.kind}:{self.member_id}\n{self.key}".encode()).hexdigest()
 
 
 @dataclass

@@ -7,7 +7,7 @@ database in that one way and goes on: the lane must then fail.
 import asyncio
 import time
 
-from tests.lanes import faults, race_money, race_promotions, race_seats
+from tests.lanes import faults, race_groups, race_money, race_promotions, race_seats
 from tests.lanes.checks import broken_in
 from tests.lanes.lane import main, verdict
 from tests.lanes.race_seats import SIZES, Race
@@ -17,18 +17,26 @@ from tests.lanes.world import World, scale, world
 SCENARIOS = (
     race_seats.last_seat,
     race_seats.last_units,
-    race_seats.quota,
+    race_seats.quota_and_stock,
     race_seats.one_key_places,
     race_money.one_key_pays,
     race_money.pay_against_leave,
     race_money.all_last_payers,
     race_seats.reversed_carts,
+    race_groups.stop_against_opening,
+    race_groups.two_devices,
     race_promotions.last_coupon,
     race_promotions.one_code,
     race_promotions.last_uses,
     race_promotions.last_add_ons,
 )
-SHORT_HOLDS = {"ORDER_TTL_SECONDS": "2", "GROUP_ORDER_TTL_SECONDS": "2"}
+# A seat is held as long as its group lives, so that both end in the same moment.
+SHORT_GROUP_SECONDS = 4
+SHORT_HOLDS = {
+    "ORDER_TTL_SECONDS": "2",
+    "GROUP_ORDER_TTL_SECONDS": str(SHORT_GROUP_SECONDS),
+}
+GROUP_HOLD_SECONDS = 15 * 60
 ALL_TIME_SECONDS = 2 * 3_600
 
 
@@ -42,32 +50,51 @@ async def run(backend: str, fault: str | None) -> bool:
         else:
             size = SIZES[scale()]
             race = Race(made, report, size, await made.buyers(size.buyers))
-            await _scenarios(race)
             await _at_the_last_moment(race)
+            await _scenarios(race)
             await _with_three_workers(race)
         report.line("all", f"{time.monotonic() - began_at:.0f} s")
         await verdict(made, report, fault)
     return not report.failures
 
 
-async def _scenarios(race: Race) -> None:
-    await race.world.start()
-    for scenario in SCENARIOS:
-        await scenario(race)
-    await _rest(race, "after the swarms")
-    await race.world.stop()
+async def _start(race: Race, **env: str) -> None:
+    """PostgreSQL: two servers and two workers. SQLite: one server with its worker inside."""
+    workers = None if race.world.backend == "sqlite" else 2
+    await race.world.start(workers=workers, **env)
 
 
 async def _at_the_last_moment(race: Race) -> None:
-    await race.world.start(**SHORT_HOLDS)
-    await race_money.last_moment(race)
-    await race_promotions.given_back_at_the_last_moment(race)
+    """Comes first: it aims by the machine's clock, which the service leaves behind later.
+
+    All of it waits for its moments at the same time, and is judged when they have passed.
+    """
+    await _start(race, **SHORT_HOLDS)
+    judges = await asyncio.gather(
+        race_money.last_moment(race),
+        race_groups.at_the_deadline(race, SHORT_GROUP_SECONDS),
+        race_promotions.given_back_at_the_last_moment(race),
+    )
+    await race.world.quiet()
+    for judge in judges:
+        await judge()
     await _rest(race, "after the last moments")
     await race.world.stop()
 
 
+async def _scenarios(race: Race) -> None:
+    await _start(race)
+    for scenario in SCENARIOS:
+        await scenario(race)
+    await _rest(race, "after the swarms")
+    await race.world.advance(GROUP_HOLD_SECONDS)
+    await _rest(race, "after the holds")
+    await race_seats.back_when_expired(race)
+    await race.world.stop()
+
+
 async def _with_three_workers(race: Race) -> None:
-    await race.world.start()
+    await _start(race)
     due = await race_money.many_due(race)
     await race.world.quiet()
     await race.world.stop()
@@ -76,6 +103,7 @@ async def _with_three_workers(race: Race) -> None:
     patience = {"DB_LOCK_TIMEOUT_MS": "30000"} if race.world.backend == "sqlite" else {}
     await race.world.start(workers=3, **patience)
     await race_money.each_processed_once(race, due)
+    await race_groups.ends_of_the_stopped(race)
 
 
 async def _pass_time(made: World) -> None:

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,13 +24,52 @@ class Size:
     attempts: int
     units: int
     late_payers: int
+    late_groups: int
+    groups: int
+    crowds: int
     due: int
 
 
 SIZES = {
-    "ci": Size(buyers=204, rounds=3, attempts=300, units=75, late_payers=60, due=12),
-    "full": Size(buyers=204, rounds=20, attempts=2_000, units=500, late_payers=500, due=60),
+    "ci": Size(
+        buyers=204,
+        rounds=3,
+        attempts=300,
+        units=75,
+        late_payers=60,
+        late_groups=30,
+        groups=4,
+        crowds=1,
+        due=12,
+    ),
+    "full": Size(
+        buyers=204,
+        rounds=20,
+        attempts=2_000,
+        units=500,
+        late_payers=500,
+        late_groups=500,
+        groups=100,
+        crowds=20,
+        due=60,
+    ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A stall whose campaign has a quota, and how many units of it have been paid for."""
+
+    stall: Stall
+    quota: int
+    units: int
+    paid: int
+    free: list[Buyer]
+
+    @property
+    def most(self) -> int:
+        """What can be sold through the campaign."""
+        return min(self.quota, self.units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +80,8 @@ class Race:
     report: Report
     size: Size
     buyers: list[Buyer]
+    # What scenarios leave behind, to be looked at when holds have expired.
+    shelves: list[Shelf] = field(default_factory=list)
 
     def some(self, count: int) -> list[Buyer]:
         """That many buyers, chosen anew each time."""
@@ -199,19 +240,75 @@ def _ending(buyer: Buyer, order: dict[str, Any], number: int) -> Any:
     return (lambda: buyer.pay(order)) if number % 2 else (lambda: buyer.cancel(order))
 
 
-async def quota(race: Race) -> None:
-    """Seats of many groups draw on one campaign's quota: never beyond it, nothing left over."""
-    units = race.size.units // 5
-    stall = await race.world.fair.stall(units=10_000, size=3, stock_quota=units)
-    openers = race.buyers
-    baskets = [(b, stall.basket(1 + n % 2, open=stall.campaign_id)) for n, b in enumerate(openers)]
-    wishes = await limited(TRIES_AT_ONCE, (b.quoted(basket) for b, basket in baskets))
-    answers = await at_once([_placing(b, w) for b, w in zip(openers, wishes, strict=True)])
-    left = units - sum(a.body["lines"][0]["quantity"] for a in answers if a.status == 201)
-    refused = {1 + n % 2 for n, a in enumerate(answers) if a.status != 201}
-    race.report.expect(set(tally(answers)) <= {"201", "409 quota_sold_out"}, str(tally(answers)))
-    race.report.expect(left >= 0, f"quota exceeded by {-left}")
+async def quota_and_stock(race: Race) -> None:
+    """Openers and joiners draw on a quota and on stock: never beyond either, nothing left over."""
+    few = race.size.units // 5
+    for quota, units in ((few, few + 7), (few + 7, few)):
+        race.shelves.append(await _sold_until_short(race, quota, units))
+
+
+async def _sold_until_short(race: Race, quota: int, units: int) -> Shelf:
+    stall = await race.world.fair.stall(units=units, size=150, stock_quota=quota)
+    leaders, rivals = race.buyers[:2], race.buyers[2 : 2 + min(200, 4 * quota)]
+    groups = [(await b.bought(stall.basket(open=stall.campaign_id)))["group_id"] for b in leaders]
+    ways = ({"open": stall.campaign_id}, {"join": groups[0]}, {"join": groups[1]})
+    wanted = [random.randint(1, 2) for _ in rivals]
+    baskets = [stall.basket(quantity, **ways[n % 3]) for n, quantity in enumerate(wanted)]
+    pairs = zip(rivals, baskets, strict=True)
+    wishes = await limited(TRIES_AT_ONCE, (b.quoted(basket) for b, basket in pairs))
+    answers = await at_once([_placing(b, w) for b, w in zip(rivals, wishes, strict=True)])
+    told = tally(answers)
+    what = f"quota {quota}, stock {units}"
+    race.report.expect(set(told) <= {"201", "409 quota_sold_out", "409 out_of_stock"}, f"{told}")
+    taken = len(leaders) + sum(_units(a) for a in answers if a.status == 201)
+    left = min(quota, units) - taken
+    refused = [n for n, a in zip(wanted, answers, strict=True) if a.status != 201]
+    race.report.expect(left >= 0, f"{what}: sold {-left} too many")
     race.report.expect(
-        all(q > left for q in refused), f"{left} of the quota left over, refused {refused}"
+        refused and all(quantity > left for quantity in refused),
+        f"{what}: {left} left over, though somebody who wanted {min(refused, default=0)} had none",
     )
-    race.report.line("  quota", f"{len(openers)} openers on {units} units: {tally(answers)}")
+    race.report.same(f"counters of {what}", await _counters(race, stall), (taken, taken))
+    winners = [(b, a) for b, a in zip(rivals, answers, strict=True) if a.status == 201][::3]
+    pays = await at_once([_paying(b, a.body) for b, a in winners])
+    race.report.same(f"paid of {what}", tally(pays), {"201": len(winners)})
+    paid = len(leaders) + sum(_units(a) for _, a in winners)
+    race.report.line("  quota and stock", f"{what}, {len(rivals)} openers and joiners: {told}")
+    free = [b for b in rivals if b not in [winner for winner, _ in winners]]
+    return Shelf(stall, quota, units, paid, free)
+
+
+def _units(answer: Answer) -> int:
+    quantity: int = answer.body["lines"][0]["quantity"]
+    return quantity
+
+
+def _paying(buyer: Buyer, order: dict[str, Any]) -> Any:
+    return lambda: buyer.pay(order)
+
+
+async def _counters(race: Race, stall: Stall) -> tuple[int, int]:
+    """Units of the quota that are taken, and units of the stock that are reserved or sold."""
+    taken = await race.world.number(
+        "SELECT quota_taken FROM campaigns WHERE id = :id", id=stall.campaign_id
+    )
+    _, reserved, sold = await race.world.fair.stock(stall.shop_id, stall.variant_id)
+    return taken, reserved + sold
+
+
+async def back_when_expired(race: Race) -> None:
+    """When the holds have expired both counters are what was paid; the rest is for sale again."""
+    for shelf in race.shelves:
+        what = f"quota {shelf.quota}, stock {shelf.units}"
+        found = await _counters(race, shelf.stall)
+        race.report.same(f"counters of {what}, expired", found, (shelf.paid, shelf.paid))
+        left = shelf.most - shelf.paid
+        openers = shelf.free[: left + 5]
+        basket = shelf.stall.basket(open=shelf.stall.campaign_id)
+        wishes = await limited(TRIES_AT_ONCE, (b.quoted(basket) for b in openers))
+        answers = await at_once([_placing(b, w) for b, w in zip(openers, wishes, strict=True)])
+        code = "quota_sold_out" if shelf.quota < shelf.units else "out_of_stock"
+        wanted = {"201": left, f"409 {code}": 5}
+        race.report.same(f"sold again of {what}", tally(answers), wanted)
+        figures = f"{what}: {shelf.paid} paid, {left} expired and then sold again"
+        race.report.line("  holds expired", figures)

@@ -9,7 +9,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,11 +36,8 @@ from tests.lanes.history import Answer, History, Told
 from tests.lanes.process import HOST, Process, free_port
 from tests.orders.market import ADDRESS, LIST_AMOUNT, SOLO_AMOUNT, Market
 
-GRACE_SECONDS = 1
+GRACE_SECONDS = DELAY_SECONDS = 1
 SHIPPING_AMOUNT = 600
-SUCCESS, DECLINE, DELAY, DUPLICATE = (
-    f"sandbox_{how}" for how in ("success", "decline", "delay", "duplicate")
-)
 SUCCESS, DECLINE, DELAY, DUPLICATE = (
     f"sandbox_{how}" for how in ("success", "decline", "delay", "duplicate")
 )
@@ -58,7 +55,7 @@ ENV = {
     "DB_READER_POOL_SIZE": "4",
     "WORKER_POLL_SECONDS": "0.1",
     "GROUP_GRACE_SECONDS": str(GRACE_SECONDS),
-    "SANDBOX_DELAY_SECONDS": "1",
+    "SANDBOX_DELAY_SECONDS": str(DELAY_SECONDS),
 }
 
 # Work that is due and not done; quiet is when all of these are empty.
@@ -164,6 +161,7 @@ class Buyer:
     world: "World"
     member_id: UUID
     headers: dict[str, str]
+    kind: PrincipalKind = PrincipalKind.MEMBER
 
     async def post(
         self, verb: str, path: str, body: Any = None, *, key: str | None = None
@@ -171,8 +169,11 @@ class Buyer:
         """One keyed request, whatever its answer."""
         key = key or uuid4().hex
         headers = {**self.headers, "Idempotency-Key": key}
+        asked_at = time.monotonic()
         answer = await self.world.net.send("POST", path, verb=verb, headers=headers, body=body)
-        self.world.history.add(Told(verb, self.member_id, key, path, body, answer))
+        times = {"asked_at": asked_at, "heard_at": time.monotonic()}
+        told = Told(verb, self.member_id, key, path, body, answer, **times, kind=self.kind.value)
+        self.world.history.add(told)
         return answer
 
     async def try_quote(self, basket: dict[str, Any]) -> Answer:
@@ -216,6 +217,16 @@ class Buyer:
         assert answer.status == 201, answer.raw
         assert answer.body["payment"]["state"] == "captured", answer.raw
         return order
+
+
+class Operator(Buyer):
+    """Somebody who runs the shop of the fair."""
+
+    async def stop(self, stall: Stall) -> Answer:
+        """End the opening of groups at a stall, as nobody has changed its campaign before."""
+        path = f"/v1/operator/shops/{stall.shop_id}/campaigns/{stall.campaign_id}/stop"
+        asking = replace(self, headers={**self.headers, "If-Match": '"1"'})
+        return await asking.post("stop", path)
 
 
 def priced(basket: dict[str, Any], answer: Answer) -> dict[str, Any]:
@@ -336,6 +347,16 @@ class World:
             made.append(Buyer(self, claims.subject, dict(caller.headers)))
         self.known += made
         return made
+
+    async def device(self, buyer: Buyer) -> Buyer:
+        """Another device of the same member, with a session of its own."""
+        return replace(buyer, headers=await self.fair.token(buyer.kind, buyer.member_id))
+
+    async def owner(self) -> Operator:
+        """The owner of the shop of the fair."""
+        operator_id = await self.fair.operator(self.fair.shop_id)
+        kind = PrincipalKind.OPERATOR
+        return Operator(self, operator_id, await self.fair.token(kind, operator_id), kind)
 
     async def auditor(self) -> dict[str, str]:
         """Request headers of somebody who may read the books of all shops."""
