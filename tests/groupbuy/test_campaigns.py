@@ -18,7 +18,6 @@ from tests.conftest import rows_in
 from tests.factories import Caller, Stand, statements
 from tests.groupbuy.party import Party
 
-
 # What a campaign says that says nothing of them.
 PLAIN: dict[str, Any] = {
     "member_units_max": None,

@@ -120,7 +120,6 @@ async def test_groups_may_be_stopped_with_their_campaign(
     campaign_id = await party.campaign(size=3, stock_quota=30)
     open_, pending = await party.opened(campaign_id), await party.open(campaign_id)
     held = await party.join(open_.group_id)
-    offered = await party.offer(service.GroupWish(group_id=open_.group_id))
     whole = await party.opened(campaign_id)
     for _ in range(2):
         await party.joined(whole.group_id)
@@ -130,20 +129,6 @@ async def test_groups_may_be_stopped_with_their_campaign(
     shown = answer.json()
     assert (shown["phase"], shown["stop_ends_groups"]) == ("stopped", True), answer.text
     assert shown["groups"]["open"] == 1, "the worker has not come by yet"
-    [entry] = await noted(party, "campaign.stopped")
-    assert entry["before"] == {"status": "scheduled", "stop_ends_groups": False}
-    assert entry["after"] == {"status": "stopped", "stop_ends_groups": True}
-
-    # Nobody joins from now on, not even with an offer from before.
-    listed = await stand.client.get(f"/v1/campaigns/{campaign_id}/groups")
-    assert listed.json() == {"items": [], "next_cursor": None}
-    rows = await untouched(party)
-    with pytest.raises(CampaignStopped):
-        await party.join(open_.group_id)
-    with pytest.raises(CampaignStopped):
-        await party.claim(offered, held.member_id)
-    assert await untouched(party) == rows
-
     context = JobContext(settings, party.database, {})
     assert (await end_stopped_groups(context), await end_stopped_groups(context)) == (2, 0)
     assert [await party.seat(place) for place in (open_, held, pending, whole)] == [
@@ -157,6 +142,28 @@ async def test_groups_may_be_stopped_with_their_campaign(
     assert await party.standing(elsewhere.group_id) == (GroupStatus.OPEN, 1, 1)
     assert {fact["cause"] for fact in await party.facts("group.failed")} == {"campaign_stopped"}
     assert await party.quota_taken(campaign_id) == 3
+
+
+async def test_nobody_joins_a_group_that_is_to_be_ended(stand: Stand, party: Party) -> None:
+    """Before the worker comes by, and not even with an offer from before."""
+    campaign_id = await party.campaign(size=3)
+    leader = await party.opened(campaign_id)
+    late = await party.member()
+    offered = await party.offer(service.GroupWish(group_id=leader.group_id))
+    owner = await stand.as_owner(party.shop_id)
+    await act(owner, party, campaign_id, "stop", 2, end_groups=True)
+    [entry] = await noted(party, "campaign.stopped")
+    assert entry["before"] == {"status": "scheduled", "stop_ends_groups": False}
+    assert entry["after"] == {"status": "stopped", "stop_ends_groups": True}
+    listed = await stand.client.get(f"/v1/campaigns/{campaign_id}/groups")
+    assert listed.json() == {"items": [], "next_cursor": None}
+    rows = await untouched(party)
+    with pytest.raises(CampaignStopped):
+        await party.join(leader.group_id, late)
+    with pytest.raises(CampaignStopped):
+        await party.claim(offered, late)
+    assert await untouched(party) == rows
+    assert await party.standing(leader.group_id) == (GroupStatus.OPEN, 1, 1)
 
 
 async def test_who_completes_a_group_before_it_is_ended_has_completed_it(

@@ -58,7 +58,8 @@ CHECKS = (
             OR (s.status = 'reserved') <> (o.status = 'placed')
             OR (s.status = 'paid') <> (o.status = 'paid' AND o.confirmed_at IS NULL)
             OR (s.status = 'confirmed') <> (o.confirmed_at IS NOT NULL)
-            OR (s.status IN ('refund_due', 'refunded')) <> (o.refund_due_reason IS NOT NULL)
+            OR (s.status IN ('refund_due', 'refund_failed', 'refunded'))
+                <> (o.refund_due_reason IS NOT NULL)
         )
         UNION ALL
         SELECT s.order_id, 'no order', s.status FROM seats s LEFT JOIN orders o ON o.id = s.order_id
@@ -102,9 +103,10 @@ CHECKS = (
         LEFT JOIN payments p ON p.order_id = s.order_id AND p.state = 'captured'
             AND p.captured_at <= g.deadline_at
         WHERE g.status = 'succeeded'
-        GROUP BY g.id, g.capacity, g.succeeded_at
-        HAVING COUNT(s.id) <> g.capacity OR COUNT(p.id) <> g.capacity
-            OR COUNT(DISTINCT s.member_id) <> g.capacity OR g.succeeded_at IS NULL
+        GROUP BY g.id, g.capacity, g.paid_min, g.paid, g.deadline_at, g.succeeded_at
+        HAVING COUNT(s.id) <> g.paid OR COUNT(p.id) <> g.paid
+            OR COUNT(DISTINCT s.member_id) <> g.paid OR g.succeeded_at IS NULL
+            OR g.paid < g.paid_min OR (g.paid < g.capacity AND g.succeeded_at < g.deadline_at)
         """,
     ),
     Check(
@@ -128,8 +130,10 @@ CHECKS = (
             g.status IN ('failed', 'cancelled') AND s.status IN ('reserved', 'paid', 'confirmed'))
         UNION ALL
         SELECT g.id, 'enough had paid' FROM "groups" g JOIN orders o ON o.group_id = g.id
+        JOIN campaigns c ON c.id = g.campaign_id
         WHERE g.status = 'failed' AND o.refund_due_reason = 'group_failed'
-        GROUP BY g.id, g.capacity HAVING COUNT(*) >= g.capacity
+            AND NOT c.stop_ends_groups
+        GROUP BY g.id, g.paid_min HAVING COUNT(*) >= g.paid_min
         """,
     ),
     Check(
@@ -232,8 +236,8 @@ CHECKS = (
                 CASE WHEN status = 'cancelled' OR refund_due_reason = 'left_group' THEN 1 ELSE 0 END
                 FROM orders
             UNION ALL SELECT id, 'order.refund_owed',
-                CASE WHEN refund_due_reason IN ('group_failed', 'paid_too_late') THEN 1 ELSE 0 END
-                FROM orders
+                CASE WHEN refund_due_reason IN ('group_failed', 'paid_too_late', 'not_a_newcomer')
+                THEN 1 ELSE 0 END FROM orders
             UNION ALL SELECT id, 'group.opened',
                 CASE WHEN opened_at IS NULL THEN 0 ELSE 1 END FROM "groups"
             UNION ALL SELECT id, 'group.succeeded',

@@ -5,7 +5,7 @@ from app.community.models import Buyer
 from app.core.events import OutboxEvent, OutboxHandled
 from app.core.http.idempotency import IdempotencyAnswer
 from app.core.sql import table
-from app.groupbuy.models import Campaign, Group, Seat
+from app.groupbuy.models import Campaign, CampaignMember, Group, Seat
 from app.orders.models import Order, OrderLine, OrderRefundPart
 from app.payments.models import Payment, Refund, SandboxEntry, SandboxNotice
 from app.promotions.models import (
@@ -21,6 +21,7 @@ adjustments = table(StockAdjustment)
 answers = table(IdempotencyAnswer)
 batches = table(CouponBatch)
 buyers = table(Buyer)
+campaign_members = table(CampaignMember)
 campaigns = table(Campaign)
 coupons = table(Coupon)
 entries = table(SandboxEntry)
