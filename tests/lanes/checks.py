@@ -96,6 +96,27 @@ CHECKS = (
         """,
     ),
     Check(
+        "I1m member units counted",
+        """
+        SELECT m.campaign_id, m.member_id, m.units FROM campaign_members m
+        LEFT JOIN seats s ON s.campaign_id = m.campaign_id AND s.member_id = m.member_id
+            AND s.status IN ('reserved', 'paid', 'confirmed')
+        LEFT JOIN campaigns c ON c.id = m.campaign_id
+        GROUP BY m.campaign_id, m.member_id, m.units, c.member_units_max
+        HAVING m.units <> COALESCE(SUM(s.quantity), 0) OR m.units > c.member_units_max
+        """,
+    ),
+    Check(
+        "I2r what a group earned is back",
+        """
+        SELECT o.id, l.unit_rebate_amount, r.amount FROM orders o
+        JOIN order_lines l ON l.order_id = o.id
+        LEFT JOIN refunds r ON r.order_id = o.id AND r.reason = 'group_rebate'
+        WHERE l.unit_rebate_amount > 0 AND o.refunded_amount < o.total_amount
+            AND (r.id IS NULL OR r.amount < l.unit_rebate_amount * l.quantity)
+        """,
+    ),
+    Check(
         "I2 success is complete",
         """
         SELECT g.id FROM "groups" g
@@ -103,7 +124,7 @@ CHECKS = (
         LEFT JOIN payments p ON p.order_id = s.order_id AND p.state = 'captured'
             AND p.captured_at <= g.deadline_at
         WHERE g.status = 'succeeded'
-        GROUP BY g.id, g.capacity, g.paid_min, g.paid, g.deadline_at, g.succeeded_at
+        GROUP BY g.id, g.capacity, g.paid_min, g.paid, g.succeeded_at, g.deadline_at
         HAVING COUNT(s.id) <> g.paid OR COUNT(p.id) <> g.paid
             OR COUNT(DISTINCT s.member_id) <> g.paid OR g.succeeded_at IS NULL
             OR g.paid < g.paid_min OR (g.paid < g.capacity AND g.succeeded_at < g.deadline_at)
@@ -126,14 +147,12 @@ CHECKS = (
         "I3 failure empties the group",
         """
         SELECT s.id, s.status FROM seats s JOIN "groups" g ON g.id = s.group_id
-        WHERE s.status = 'refund_due' OR (
+        WHERE s.status IN ('refund_due', 'refund_failed') OR (
             g.status IN ('failed', 'cancelled') AND s.status IN ('reserved', 'paid', 'confirmed'))
         UNION ALL
         SELECT g.id, 'enough had paid' FROM "groups" g JOIN orders o ON o.group_id = g.id
-        JOIN campaigns c ON c.id = g.campaign_id
         WHERE g.status = 'failed' AND o.refund_due_reason = 'group_failed'
-            AND NOT c.stop_ends_groups
-        GROUP BY g.id, g.paid_min HAVING COUNT(*) >= g.paid_min
+        GROUP BY g.id, g.capacity HAVING COUNT(*) >= g.capacity
         """,
     ),
     Check(
@@ -236,14 +255,15 @@ CHECKS = (
                 CASE WHEN status = 'cancelled' OR refund_due_reason = 'left_group' THEN 1 ELSE 0 END
                 FROM orders
             UNION ALL SELECT id, 'order.refund_owed',
-                CASE WHEN refund_due_reason IN ('group_failed', 'paid_too_late', 'not_a_newcomer')
-                THEN 1 ELSE 0 END FROM orders
+                CASE WHEN refund_due_reason <> 'left_group' THEN 1 ELSE 0 END
+                FROM orders
             UNION ALL SELECT id, 'group.opened',
                 CASE WHEN opened_at IS NULL THEN 0 ELSE 1 END FROM "groups"
             UNION ALL SELECT id, 'group.succeeded',
                 CASE WHEN status = 'succeeded' THEN 1 ELSE 0 END FROM "groups"
             UNION ALL SELECT id, 'group.failed', CASE WHEN status = 'failed'
                 OR (status = 'cancelled' AND opened_at IS NOT NULL) THEN 1 ELSE 0 END FROM "groups"
+                WHERE status <> 'cancelled' OR opened_at IS NOT NULL
             UNION ALL SELECT id, 'payment.captured',
                 CASE WHEN state = 'captured' THEN 1 ELSE 0 END FROM payments
             UNION ALL SELECT p.id, 'payment.refund_succeeded', COUNT(r.id) FROM payments p
@@ -367,7 +387,8 @@ SETTLED = Check(
     SELECT id FROM "groups" WHERE status IN ('pending', 'open')
     UNION ALL SELECT id FROM orders WHERE status = 'placed'
     UNION ALL SELECT variant_id FROM stock WHERE reserved <> 0
-    UNION ALL SELECT id FROM seats WHERE status IN ('reserved', 'paid', 'refund_due')
+    UNION ALL SELECT id FROM seats
+        WHERE status IN ('reserved', 'paid', 'refund_due', 'refund_failed')
     """,
 )
 

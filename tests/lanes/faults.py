@@ -68,6 +68,13 @@ FAULTS: Mapping[str, Fault] = {
         "I1q quota counted",
         _set("campaigns", "quota_taken = quota_taken + 1", "stock_quota IS NOT NULL"),
     ),
+    "member-units": Fault(
+        "I1m member units counted", ("UPDATE campaign_members SET units = units + 1",)
+    ),
+    "rebate-lost": Fault(
+        "I2r what a group earned is back",
+        ("UPDATE refunds SET reason = 'other' WHERE reason = 'group_rebate'",),
+    ),
     "incomplete-success": Fault(
         "I2 success is complete", _set("seats", "status = 'refunded'", "status = 'confirmed'")
     ),

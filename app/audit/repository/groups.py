@@ -5,7 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.audit.repository.breach import Invariant, Moment, Of, Query, total
-from app.audit.repository.tables import campaign_members, campaigns, groups, seats
+from app.audit.repository.tables import campaign_members as members
+from app.audit.repository.tables import campaigns, groups, seats
 
 LIVE_SEATS = ("reserved", "paid", "confirmed")
 
@@ -51,29 +52,8 @@ def quota_counted(_: Moment) -> Query:
     )
 
 
-def member_units_counted(_: Moment) -> Query:
-    """I11: a member holds of a campaign that limits it just the units of its live seats."""
-    held = total(
-        sa.select(sa.func.sum(seats.c.quantity))
-        .where(
-            seats.c.campaign_id == campaign_members.c.campaign_id,
-            seats.c.member_id == campaign_members.c.member_id,
-            seats.c.status.in_(LIVE_SEATS),
-        )
-        .correlate(campaign_members)
-    )
-    joined = campaign_members.join(campaigns, campaigns.c.id == campaign_members.c.campaign_id)
-    wrong = sa.or_(
-        campaign_members.c.units != held,
-        campaign_members.c.units > campaigns.c.member_units_max,
-    )
-    return Of(joined, campaigns.c.shop_id, campaigns.c.id).breach(
-        wrong, found=campaign_members.c.units, expected=held
-    )
-
-
 def success_complete(_: Moment) -> Query:
-    """I2: a group succeeds full, or at its deadline with enough; all of them paid by then."""
+    """I2: a group succeeds complete, or at its deadline with enough; all paid by its deadline."""
     confirmed = total(
         sa.select(sa.func.count())
         .where(
@@ -83,14 +63,37 @@ def success_complete(_: Moment) -> Query:
         )
         .correlate(groups)
     )
-    enough = sa.case(
-        (groups.c.succeeded_at < groups.c.deadline_at, groups.c.capacity), else_=groups.c.paid_min
+    at_deadline = sa.and_(
+        groups.c.succeeded_at >= groups.c.deadline_at, confirmed >= groups.c.paid_min
     )
     wrong = sa.and_(
         groups.c.status == "succeeded",
-        sa.or_(confirmed != groups.c.paid, confirmed < enough, confirmed > groups.c.capacity),
+        sa.or_(
+            confirmed != groups.c.paid,
+            sa.and_(confirmed != groups.c.capacity, ~at_deadline),
+        ),
     )
-    return Of(groups, groups.c.shop_id, groups.c.id).breach(wrong, found=confirmed, expected=enough)
+    return Of(groups, groups.c.shop_id, groups.c.id).breach(
+        wrong, found=confirmed, expected=groups.c.paid_min
+    )
+
+
+def member_units_counted(_: Moment) -> Query:
+    """I11: a member was given exactly the units of its live seats, and no more than allowed."""
+    held = total(
+        sa.select(sa.func.sum(seats.c.quantity))
+        .where(
+            seats.c.campaign_id == members.c.campaign_id,
+            seats.c.member_id == members.c.member_id,
+            seats.c.status.in_(LIVE_SEATS),
+        )
+        .correlate(members)
+    )
+    joined = members.join(campaigns, campaigns.c.id == members.c.campaign_id)
+    wrong = sa.or_(members.c.units != held, members.c.units > campaigns.c.member_units_max)
+    return Of(joined, campaigns.c.shop_id, members.c.member_id).breach(
+        wrong, found=members.c.units, expected=held
+    )
 
 
 def no_group_stuck(moment: Moment) -> Query:

@@ -1,4 +1,4 @@
-"""What a campaign asks of its buyers and promises them, from the quote to the money back."""
+"""What a campaign asks of who takes part: refused at the quote and at the order alike."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app.community import service as community
 from app.community.rules import NewCommunity
 from app.core.sql import table
-from app.groupbuy.models import Campaign, CampaignPrice, CampaignStatus
+from app.groupbuy.models import Campaign, CampaignStatus
 from tests.factories import Caller
 from tests.orders.books import state_of
 from tests.orders.market import GROUP_AMOUNT, SOLO_AMOUNT, Market, problem
@@ -198,85 +198,6 @@ async def test_a_leader_need_not_be_new(market: Market, ann: Caller) -> None:
     bob = await market.buyer("bob")
     await market.pay(bob, await market.join(bob, first["group_id"]))
     assert (await market.order(ann, first))["confirmed_at"]
-
-
-async def test_newcomers_are_asked_again_when_they_pay(market: Market, ann: Caller) -> None:
-    group_id, _ = await group_of(market, newcomers_only=True)
-    seat = await market.join(ann, group_id)
-    await buys_alone(market, ann)
-    where = f"/v1/orders/{seat['id']}/payments"
-    await market.refused(ann.post(where, {"token": "sandbox_success"}), 409, "newcomers_only")
-    assert (await market.order(ann, seat))["status"] == "placed"
-
-
-async def leader_pays(market: Market, campaign_id: UUID, amount: int) -> None:
-    prices = table(CampaignPrice)
-    update = sa.update(prices).where(prices.c.campaign_id == campaign_id)
-    await market.database.transact(lambda db: db.execute(update.values(leader_amount=amount)))
-
-
-async def test_a_leader_is_quoted_the_leaders_price_and_nobody_else(
-    market: Market, ann: Caller
-) -> None:
-    await leader_pays(market, market.campaign_id, 8_900)
-    opens = basket_of(market, group={"open": str(market.campaign_id)})
-    assert (await ann.post("/v1/quotes", opens)).json()["total_amount"] == 8_900
-    first = await market.open_group(ann)
-    assert first["total_amount"] == 8_900
-    await market.pay(ann, first)
-    bob = await market.buyer("bob")
-    joins = basket_of(market, group={"join": first["group_id"]})
-    assert (await bob.post("/v1/quotes", joins)).json()["total_amount"] == GROUP_AMOUNT
-
-
-def ladder_of(market: Market, *tiers: tuple[int, int]) -> list[dict[str, Any]]:
-    variant_id = str(market.variant_id)
-    return [{"size": size, "amounts": {variant_id: amount}} for size, amount in tiers]
-
-
-async def test_what_a_group_has_earned_goes_back_to_everybody_once(
-    market: Market, ann: Caller
-) -> None:
-    """Three pay the first price; at the end each has paid the one for three, the leader less."""
-    market.campaign_id = await market.campaign(
-        size=2, ladder=ladder_of(market, (3, 8_800), (4, 7_700)), leader_reward_amount=500
-    )
-    first = await market.open_group(ann, quantity=2)
-    await market.pay(ann, first)
-    others = []
-    for _ in range(2):
-        buyer = await market.buyer()
-        order = await market.join(buyer, first["group_id"])
-        assert order["total_amount"] == GROUP_AMOUNT
-        await market.pay(buyer, order)
-        others.append((buyer, order))
-    assert (await market.order(ann, first))["confirmed_at"] is None, "one more would be cheaper"
-    market.clock.advance(hours=2)
-    for _ in range(3):
-        await market.work()
-    told = [await market.order(buyer, order) for buyer, order in [(ann, first), *others]]
-    back = GROUP_AMOUNT - 8_800
-    assert [order["refunded_amount"] for order in told] == [2 * back + 500, back, back]
-    for order in told:
-        assert (order["status"], order["refund"]) == ("paid", "partly")
-        [refund] = order["refunds"]
-        assert (refund["reason"], refund["state"]) == ("group_rebate", "succeeded")
-    page = (await ann.get(f"/v1/groups/{first['group_id']}")).json()
-    assert (page["status"], page["paid"], page["size"], page["is_short"]) == (
-        "succeeded",
-        3,
-        4,
-        True,
-    )
-    await market.balanced()
-    # A unit that comes back later pays what was kept for it, no more.
-    owner = await market.as_owner(market.shop_id)
-    buyer, order = others[0]
-    await market.refund(owner, order)
-    await market.work()
-    after = await market.order(buyer, order)
-    assert (after["refunded_amount"], after["refund"]) == (GROUP_AMOUNT, "full")
-    await market.balanced()
 
 
 async def test_a_campaign_of_another_shop_is_neither_opened_nor_joined(
