@@ -157,8 +157,8 @@ class BadCampaign(Problem):
     `variant_not_of_product`, `variant_archived`, `above_solo` (dearer together than alone),
     `below_floor`, `leader_above_group`, `leader_twice` (a leader's price and a reward),
     `reward_too_high`, `ladder_sizes` (not rising), `ladder_variant` (a price for goods that are
-    not in it), `ladder_not_falling`, `audience_contradicts`, `unknown_groups` (communities or
-    audiences the shop does not have), `product_not_on_sale`.
+    not in it), `ladder_not_falling`, `unknown_groups` (communities or audiences the shop does not
+    have), `product_not_on_sale`.
     """
 
     status = HTTPStatus.CONFLICT

@@ -51,6 +51,7 @@ ROUTERS = (public, operators, board)
 _READ = needs(Right.GROUPBUY_READ)
 _WRITE = needs(Right.GROUPBUY_WRITE)
 _ONE = "/{campaign_id}"
+_GROUPS_RUN_ON = StopCampaign()
 
 
 @public.get("/groups/{group_id}", responses=problems(Unauthenticated, NotFound))
@@ -175,14 +176,14 @@ async def stop_campaign(
     version: IfMatch,
     response: Response,
     work: WorkIn,
-    wish: StopCampaign | None = None,
+    wish: StopCampaign = _GROUPS_RUN_ON,
 ) -> OperatorCampaignShown:
     """End the opening of groups for good; open groups run on, or end too, refunded."""
     after = await campaigns.stop_campaign(
         work.db,
         shop_id,
         campaign_id,
-        ends_groups=wish.end_groups if wish else False,
+        ends_groups=wish.end_groups,
         version=version,
         now=work.now,
     )

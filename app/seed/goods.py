@@ -23,6 +23,7 @@ CATEGORIES: Mapping[str, tuple[str, str, str]] = {
 
 JUICER, CUP = "JUICER-1", "CUP-1"
 BAYBERRIES = "BAYBERRY-25"
+KETTLE, TOWELS = "KETTLE-1", "TOWEL-6"
 FACE_CREAM, TISSUES = "CREAM-50", "TISSUE-24"
 
 
@@ -44,11 +45,11 @@ class Article:
 ARTICLES: tuple[Article, ...] = (
     Article(JUICER, "原汁机", "曜石黑", "kitchen", 29_800, 17_500, tags=("add_on_trigger",)),
     Article(CUP, "便携随行杯", "500ml", "kitchen", 8_900, 2_600, tags=("add_on",)),
-    Article("KETTLE-1", "恒温电热水壶", "1.5L", "kitchen", 16_900, 9_100),
+    Article(KETTLE, "恒温电热水壶", "1.5L", "kitchen", 16_900, 9_100),
     Article("STEAMER-1", "双层电蒸锅", "12L", "kitchen", 21_900, 12_800),
     Article("BOARD-1", "整木砧板", "大号", "kitchen", 7_900, 3_300),
     Article(TISSUES, "原木抽纸", "24 包", "paper", 2_000, 1_100, tags=("bundle",), on_hand=600),
-    Article("TOWEL-6", "厨房纸巾", "6 卷", "paper", 1_900, 900, on_hand=400),
+    Article(TOWELS, "厨房纸巾", "6 卷", "paper", 1_900, 900, on_hand=400),
     Article("SOAP-3", "植物洗衣皂", "3 块", "paper", 1_500, 600, on_hand=400),
     Article(FACE_CREAM, "玻尿酸面霜", "50g", "skincare", 5_000, 1_900, tags=("bundle", "care")),
     Article("SERUM-30", "烟酰胺精华", "30ml", "skincare", 12_900, 4_800, tags=("care",)),
@@ -81,5 +82,9 @@ ARTICLES: tuple[Article, ...] = (
 
 GROUP_AMOUNT = 9_900
 GROUP_SIZE = 3
+# The price of two, and of more from so many on.
+KETTLE_AMOUNT = 14_900
+KETTLE_TIERS = ((4, 13_900), (6, 12_900))
+TOWELS_AMOUNT = 1_500
 # 打8折 on care: two creams at 5000 come to 8000.
 CARE_OFF_BP = 2_000

@@ -1,7 +1,8 @@
 """The shop itself: found by its slug, or made in one transaction as of a month ago."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +27,7 @@ from app.identity.rules import PlatformRole
 from app.identity.service import create_member, create_operator
 from app.identity.service.members import change_me
 from app.promotions import service as promotions
+from app.promotions.pricing.group_price import LadderTier
 from app.promotions.rules import PromotionWish
 from app.seed.goods import (
     ARTICLES,
@@ -35,6 +37,11 @@ from app.seed.goods import (
     DEPARTMENTS,
     GROUP_AMOUNT,
     GROUP_SIZE,
+    KETTLE,
+    KETTLE_AMOUNT,
+    KETTLE_TIERS,
+    TOWELS,
+    TOWELS_AMOUNT,
     Article,
 )
 from app.seed.people import people
@@ -43,6 +50,7 @@ from app.seed.planting import Ground, Planting, read_all
 SLUG = "bayberry-hill"
 COMMUNITY = "杨梅山好物群"
 FINANCE_COMMUNITY = "理财读书会"
+CAMPAIGN = "东魁杨梅三人团"
 HISTORY = timedelta(days=30)
 GROUP_SECONDS = 3_600
 # A third agrees to be named beside a group.
@@ -70,7 +78,7 @@ async def find(planting: Planting) -> Ground | None:
         shop_id=shop.id,
         opened_at=shop.created_at,
         variant_ids=variant_ids,
-        campaign_id=running[-1].campaign["id"],
+        campaign_id=[c for c in running if c.campaign["name"] == CAMPAIGN][-1].campaign["id"],
         community_id=next(c.id for c in found if c.name == COMMUNITY),
         member_ids=await planting.database.transact(lambda db: _members(db, planting.now)),
     )
@@ -89,7 +97,7 @@ async def _variants(db: AsyncSession, planting: Planting, shop_id: UUID) -> dict
 
 
 async def make(planting: Planting, password_hash: str, email: str) -> Ground:
-    """Open the shop a month ago: goods, communities, members, a promotion and a campaign."""
+    """Open the shop a month ago: goods, communities, members, a promotion and campaigns."""
     day = (planting.now - HISTORY).replace(hour=0, minute=0, second=0, microsecond=0)
 
     async def work(db: AsyncSession) -> Ground:
@@ -105,7 +113,7 @@ async def make(planting: Planting, password_hash: str, email: str) -> Ground:
         )
         made = await _goods(db, shop.id, day)
         await _promotion(db, shop.id, day)
-        campaign_id = await _campaign(db, shop.id, made[BAYBERRIES], day)
+        campaign_id = await _campaigns(db, shop.id, made, day)
         member_ids = await _members(db, day)
         community_id = await _communities(db, shop.id, member_ids, day)
         return Ground(
@@ -176,25 +184,38 @@ async def _promotion(db: AsyncSession, shop_id: UUID, day: datetime) -> None:
     await promotions.activate(db, shop_id, made["id"], now=day)
 
 
-async def _campaign(
-    db: AsyncSession, shop_id: UUID, article: tuple[UUID, UUID], day: datetime
+def _offers(made: Mapping[str, tuple[UUID, UUID]], day: datetime) -> Iterator[CampaignWish]:
+    """What can be bought together; the bayberries come last, so that lists show them first."""
+
+    def offer(name: str, sku: str, amount: int, **terms: Any) -> CampaignWish:
+        product_id, variant_id = made[sku]
+        return CampaignWish(
+            name=name,
+            product_id=product_id,
+            group_seconds=GROUP_SECONDS,
+            starts_at=day,
+            ends_at=day + timedelta(days=365),
+            prices=(GroupPriceWish(variant_id, amount),),
+            **terms,
+        )
+
+    kettle = made[KETTLE][1]
+    ladder = tuple(LadderTier(size, {kettle: amount}) for size, amount in KETTLE_TIERS)
+    yield offer("电热水壶阶梯团", KETTLE, KETTLE_AMOUNT, size=2, ladder=ladder)
+    yield offer("厨房纸巾七人团", TOWELS, TOWELS_AMOUNT, size=7, min_paid=4)
+    size = GROUP_SIZE
+    yield offer(CAMPAIGN, BAYBERRIES, GROUP_AMOUNT, size=size, units_per_order_max=2)
+
+
+async def _campaigns(
+    db: AsyncSession, shop_id: UUID, made: Mapping[str, tuple[UUID, UUID]], day: datetime
 ) -> UUID:
-    product_id, variant_id = article
-    wish = CampaignWish(
-        name="东魁杨梅三人团",
-        product_id=product_id,
-        size=GROUP_SIZE,
-        group_seconds=GROUP_SECONDS,
-        starts_at=day,
-        ends_at=day + timedelta(days=365),
-        stock_quota=None,
-        units_per_order_max=2,
-        prices=(GroupPriceWish(variant_id, GROUP_AMOUNT),),
-    )
-    view = await campaigns.create_campaign(db, shop_id, wish, now=day)
-    campaign_id: UUID = view.campaign["id"]
-    version = view.campaign["version"]
-    await campaigns.schedule_campaign(db, shop_id, campaign_id, version=version, now=day)
+    """Let them run; returns the one for bayberries."""
+    for wish in _offers(made, day):
+        view = await campaigns.create_campaign(db, shop_id, wish, now=day)
+        campaign_id: UUID = view.campaign["id"]
+        version = view.campaign["version"]
+        await campaigns.schedule_campaign(db, shop_id, campaign_id, version=version, now=day)
     return campaign_id
 
 

@@ -23,6 +23,7 @@ FAULTS = {
     "WHERE status = 'succeeded'",
     "paid_seats_counted": "UPDATE groups SET paid = paid - 1 WHERE status = 'succeeded'",
     "quota_counted": "UPDATE campaigns SET quota_taken = quota_taken + 1",
+    "member_units_counted": "UPDATE campaign_members SET units = units + 1",
     "success_complete": "UPDATE seats SET paid_at = '2036-01-01 00:00:00+00:00' "
     "WHERE status = 'confirmed'",
     "no_group_stuck": "UPDATE groups SET status = 'open', deadline_at = "
@@ -64,7 +65,7 @@ FAULTS = {
 @pytest.fixture
 async def lived(market: Market, clock: FrozenClock) -> Market:
     """A market with a group that succeeded, one that failed, and a refund of part of an order."""
-    market.campaign_id = await market.campaign(size=2, stock_quota=50)
+    market.campaign_id = await market.campaign(size=2, stock_quota=50, member_units_max=9)
     ann, bob = await market.buyer("ann"), await market.buyer("bob")
     first = await market.open_group(ann)
     await market.pay(ann, first)
@@ -231,3 +232,29 @@ async def test_an_order_that_ends_must_let_go(market: Market) -> None:
     keep = sa.text("UPDATE promotion_uses SET released_at = NULL WHERE slot = 'uses'")
     await market.database.transact(lambda db: db.execute(keep))
     assert await broken(market) == {"uses_follow_orders", "limits_counted"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        ("paid_min = paid_min", set()),
+        ("paid_min = 3", {"success_complete"}),
+        ("succeeded_at = opened_at", {"success_complete"}),
+    ],
+)
+async def test_a_group_may_succeed_with_enough_but_not_before_its_deadline(
+    market: Market, clock: FrozenClock, fault: str, found: set[str]
+) -> None:
+    market.campaign_id = await market.campaign(size=4, min_paid=2)
+    ann, bob = await market.buyer("ann"), await market.buyer("bob")
+    first = await market.open_group(ann)
+    await market.pay(ann, first)
+    await market.pay(bob, await market.join(bob, first["group_id"]))
+    clock.advance(hours=2)
+    await market.work()
+    page = (await ann.get(f"/v1/groups/{first['group_id']}")).json()
+    assert (page["status"], page["is_short"], page["paid"]) == ("succeeded", True, 2)
+    async with market.database.writer.begin() as connection:
+        await connection.execute(sa.text(f"UPDATE groups SET {fault}"))
+    broken = {name for name, finding in (await audit(market)).items() if finding.count}
+    assert broken == found

@@ -65,10 +65,28 @@ async def test_the_seeded_shop_is_what_it_says(
         BAYBERRIES: (19_900, 15_900),
         FACE_CREAM: (5_000, None),
     }
+    # The first of the list is the one that the README buys from.
+    assert await campaigns_of(database, seeded.shop_id, settings) == [
+        ("东魁杨梅三人团", 3, 0, None),
+        ("厨房纸巾七人团", 7, 0, 4),
+        ("电热水壶阶梯团", 2, 2, None),
+    ]
     before = await rows_in(database)
     again = await plant(database, settings, days=DAYS_TESTED)
     assert await rows_in(database) == before
     assert (again.added, again.group_id, again.orders) == (0, seeded.group_id, seeded.orders)
+
+
+async def campaigns_of(
+    database: Database, shop_id: UUID, settings: Settings
+) -> list[tuple[str, int, int, int | None]]:
+    """Name, size, tiers and how many are enough at the deadline, as members see the list."""
+    now = datetime.now(UTC)
+    paging = Paging(10, None, Tokens(settings), "test")
+    async with database.reading() as db:
+        found = await pages.running_campaigns(db, shop_id, paging, now=now)
+    said = [card.campaign for card in found.rows]
+    return [(row["name"], row["size"], len(row["ladder"]), row["min_paid"]) for row in said]
 
 
 def test_the_month_is_the_same_at_every_planting() -> None:

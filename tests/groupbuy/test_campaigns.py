@@ -11,12 +11,30 @@ from app.catalog import service as catalog
 from app.catalog.models import ProductStatus
 from app.core.audit_log import AuditEntry
 from app.core.sql import table
-from app.groupbuy.models import GroupStatus
+from app.groupbuy.models import GroupStatus, SeatStatus
 from app.groupbuy.repository import campaigns as repository
 from app.identity.rules import ShopRole
 from tests.conftest import rows_in
 from tests.factories import Caller, Stand, statements
 from tests.groupbuy.party import Party
+
+# What a campaign says that says nothing of them.
+PLAIN: dict[str, Any] = {
+    "member_units_max": None,
+    "newcomers_only": False,
+    "audience": {
+        "community_ids": [],
+        "audience_ids": [],
+        "member_tags_any": [],
+        "member_tags_all": [],
+        "member_tags_none": [],
+    },
+    "ladder": [],
+    "min_paid": None,
+    "leader_reward_amount": None,
+    "late_payment": "refund",
+}
+NO_SEATS = {"seats": 0, "units": 0, "goods_amount": 0}
 
 
 def path(shop_id: UUID, *rest: object) -> str:
@@ -38,13 +56,27 @@ def body(party: Party, **more: Any) -> dict[str, Any]:
     }
 
 
+def prices_of(party: Party, group_amount: int = 9_900, **more: Any) -> list[dict[str, Any]]:
+    """The one price of a campaign, as it is shown."""
+    price = {"variant_id": str(party.variant_id), "group_amount": group_amount}
+    return [{**price, "leader_amount": None, **more}]
+
+
 async def act(
-    caller: Caller, party: Party, campaign_id: object, verb: str, version: int | None
+    caller: Caller,
+    party: Party,
+    campaign_id: object,
+    verb: str,
+    version: int | None,
+    **body: Any,
 ) -> httpx2.Response:
-    """Schedule or stop a campaign of the version that was read."""
+    """Schedule or stop a campaign of the version that was read; without a body if none is given."""
     match = {} if version is None else {"If-Match": f'"{version}"'}
     headers = {**caller.headers, **match, "Idempotency-Key": uuid4().hex}
-    return await caller.client.post(path(party.shop_id, campaign_id, verb), headers=headers)
+    where = path(party.shop_id, campaign_id, verb)
+    if not body:
+        return await caller.client.post(where, headers=headers)
+    return await caller.client.post(where, json=body, headers=headers)
 
 
 async def refused(
@@ -68,21 +100,21 @@ async def test_a_campaign_is_drafted_shown_edited_scheduled_and_stopped(
     made = await owner.post(path(party.shop_id), body(party))
     shown = made.json()
     assert (made.status_code, made.headers["ETag"]) == (201, '"1"'), made.text
-    none = {status.value: 0 for status in GroupStatus}
     assert shown == {
-        **body(party),
+        **body(party, prices=prices_of(party)),
+        **PLAIN,
         "id": shown["id"],
         "shop_id": str(party.shop_id),
         "phase": "draft",
+        "stop_ends_groups": False,
         "quota_taken": 0,
-        "groups": none,
-        "seats_taken": 0,
-        "seats_paid": 0,
+        "groups": {status.value: 0 for status in GroupStatus},
+        "seats": dict.fromkeys((status.value for status in SeatStatus), NO_SEATS),
         "version": 1,
         "created_at": "2026-06-18T04:00:00Z",
     }
     one = path(party.shop_id, shown["id"])
-    prices = [{"variant_id": str(party.variant_id), "group_amount": 8_800}]
+    prices = prices_of(party, 8_800)
     changes = {"size": 5, "stock_quota": None, "prices": prices}
     edited = await owner.patch(one, changes, version=1)
     assert edited.json() == {**shown, **changes, "version": 2}, edited.text
@@ -287,7 +319,7 @@ async def test_stopping_ends_opening_and_lets_groups_run_on(stand: Stand, party:
     assert await party.standing(leader.group_id) == (GroupStatus.SUCCEEDED, 2, 2)
 
 
-async def test_the_list_shows_live_figures_by_three_statements(stand: Stand, party: Party) -> None:
+async def test_the_list_shows_live_figures_by_four_statements(stand: Stand, party: Party) -> None:
     owner = await stand.as_owner(party.shop_id)
     busy = await party.campaign(size=2, stock_quota=20)
     quiet = await party.campaign()
@@ -311,11 +343,21 @@ async def test_the_list_shows_live_figures_by_three_statements(stand: Stand, par
         "failed": 2,
         "cancelled": 0,
     }
-    assert (shown["seats_taken"], shown["seats_paid"], shown["quota_taken"]) == (5, 3, 6)
+    figures = {name: tuple(sums.values()) for name, sums in shown["seats"].items()}
+    assert figures == {
+        "reserved": (2, 2, 19_800),
+        "paid": (1, 1, 9_900),
+        "confirmed": (2, 3, 29_700),
+        "refund_due": (2, 4, 39_600),
+        "refund_failed": (0, 0, 0),
+        "refunded": (0, 0, 0),
+        "released": (0, 0, 0),
+    }
+    assert shown["quota_taken"] == 6
     assert listed[1]["groups"] == dict.fromkeys(shown["groups"], 0)
     with statements(stand.database) as seen:
         await owner.get(path(party.shop_id))
-    assert len(seen) == 1 + 3, seen  # who asks, campaigns, prices, figures
+    assert len(seen) == 1 + 4, seen  # who asks, campaigns, prices, groups, seats
 
 
 async def test_the_list_is_paged_and_filtered_by_phase(stand: Stand, party: Party) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from app.catalog import service as catalog
 from tests.factories import Stand, statements
 from tests.groupbuy.party import Party
+from tests.groupbuy.test_campaigns import PLAIN
 
 
 async def read(stand: Stand, path: str, **params: Any) -> dict[str, Any]:
@@ -78,6 +79,7 @@ async def test_a_campaign_shows_its_three_prices(stand: Stand, party: Party) -> 
         "size": 3,
         "group_seconds": 3_600,
         "units_per_order_max": 2,
+        **PLAIN,
         "starts_at": "2026-06-18T04:00:00Z",
         "ends_at": "2026-06-25T04:00:00Z",
         "server_now": "2026-06-18T04:05:00Z",
@@ -89,6 +91,7 @@ async def test_a_campaign_shows_its_three_prices(stand: Stand, party: Party) -> 
                 "list_amount": 8_000,
                 "solo_amount": None,
                 "group_amount": 6_000,
+                "leader_amount": None,
                 "is_available": False,
             },
             {
@@ -97,6 +100,7 @@ async def test_a_campaign_shows_its_three_prices(stand: Stand, party: Party) -> 
                 "list_amount": 19_900,
                 "solo_amount": 15_900,
                 "group_amount": 9_900,
+                "leader_amount": None,
                 "is_available": True,
             },
         ],
@@ -137,6 +141,8 @@ async def test_open_groups_come_most_urgent_first_and_only_with_a_free_seat(
     assert [row["id"] for row in first["items"]] == [str(g) for g in (urgent, middle, ended)]
     assert first["items"][1] == {
         "id": str(middle),
+        "community_id": None,
+        "is_near": False,
         "size": 3,
         "paid": 2,
         "seats_left": 1,
@@ -177,6 +183,7 @@ async def test_a_group_counts_those_who_are_in(stand: Stand, party: Party) -> No
         "product_id": str(party.product_id),
         "status": "open",
         "size": 6,
+        "paid_min": 6,
         "paid": 3,
         "seats_left": 2,
         "opened_at": "2026-06-18T04:00:00Z",
@@ -185,6 +192,9 @@ async def test_a_group_counts_those_who_are_in(stand: Stand, party: Party) -> No
         "leader_name": None,
         "member_names": [],
         "others_count": 3,
+        "fellows_count": 0,
+        "fill_chance_bp": None,
+        "is_short": False,
         "mine": False,
     }
     assert str(paid.member_id) not in str(page)
@@ -238,7 +248,7 @@ async def test_a_group_page_costs_the_same_whatever_the_group(stand: Stand, part
     alone = await costs()
     for _ in range(6):
         await party.joined(leader.group_id)
-    assert await costs() == alone == (3, 6)
+    assert await costs() == alone == (4, 6)  # the last keeps what was shown, after the answer
 
 
 async def test_bad_credentials_are_refused_on_public_pages_too(stand: Stand, party: Party) -> None:

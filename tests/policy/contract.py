@@ -25,6 +25,8 @@ NAMES = {
     "owner_operator_id": "operator_id",
     "brand_id": "brand_id",
     "member_ids": "member_id",
+    "community_ids": "community_id",
+    "audience_ids": "audience_id",
 }
 UNIQUE = {"sku", "slug", "reference", "email"}
 

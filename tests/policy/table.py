@@ -251,6 +251,7 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/coupons/claims"): MEMBER,
     ("GET", "/v1/me/coupons"): MEMBER,
     ("GET", "/v1/groups/{group_id}"): PUBLIC,
+    ("GET", "/v1/groups/{group_id}/share"): PUBLIC,
     ("GET", "/v1/campaigns/{campaign_id}"): PUBLIC,
     ("GET", "/v1/campaigns/{campaign_id}/groups"): PUBLIC,
     ("GET", "/v1/shops/{shop_id}/campaigns"): PUBLIC,
@@ -261,6 +262,9 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("PATCH", CAMPAIGN): _of_shop("groupbuy.write"),
     ("POST", CAMPAIGN + "/schedule"): _of_shop("groupbuy.write"),
     ("POST", CAMPAIGN + "/stop"): _of_shop("groupbuy.write"),
+    ("POST", CAMPAIGN + "/copy"): _of_shop("groupbuy.write"),
+    ("GET", CAMPAIGN + "/groups"): _of_shop("groupbuy.read"),
+    ("GET", SHOP + "/groups/{group_id}"): _of_shop("groupbuy.read"),
     # Orders.
     ("POST", "/v1/quotes"): PUBLIC,
     ("POST", "/v1/orders"): MEMBER,

@@ -49,6 +49,7 @@ OPTIONAL_BODIES = {
     "be confirmed",
     "/v1/operator/shops/{shop_id}/promotions/{promotion_id}/resume": "as a rule nothing has to "
     "be confirmed",
+    "/v1/operator/shops/{shop_id}/campaigns/{campaign_id}/stop": "as a rule groups run on",
 }
 # Doors of the operations staff; nothing stands behind them that could be busy.
 PROBES = {"/healthz", "/metrics"}

@@ -110,6 +110,9 @@ def foreign_bodies(world: World, named: Ids) -> list[tuple[str, str, dict[str, A
         ("POST", f"{shop}/coupon-batches", {"promotion_id": ids["promotion_id"], "code": "ABC"}),
         ("POST", f"{shop}/campaigns", {**campaign, "product_id": ids["product_id"]}),
         ("POST", f"{shop}/campaigns", {**campaign, "prices": [price]}),
+        ("POST", f"{shop}/campaigns", {**campaign, "ladder": [{"size": 5, "prices": [price]}]}),
+        ("POST", f"{shop}/campaigns", {**campaign, "audience": group["conditions"]}),
+        ("PATCH", f"{shop}/campaigns/{own['draft_id']}", {"audience": group["conditions"]}),
     ]
 
 
@@ -208,6 +211,7 @@ async def more_of_everything(world: World) -> None:
             "promotion_id",
             "batch_id",
             "campaign_id",
+            "group_id",
             "operator_id",
             "key_id",
             "brand_id",

@@ -347,6 +347,7 @@ class World:
         ids = {name: await yard.make(name) for name in PARAMETERS}
         # These belong together, and members see them.
         ids["product_id"], ids["variant_id"] = yard.product_id, yard.variant_id
+        ids["draft_id"] = ids["campaign_id"]
         ids["campaign_id"], ids["audience_id"] = yard.campaign_id, yard.audience_id
         ids["order_id"] = await yard.make_placed()
         ids["session_id"] = await yard.session_of(self.people[Who.FOREIGN_OWNER])

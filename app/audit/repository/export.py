@@ -50,12 +50,14 @@ WITHHELD: Mapping[str, str] = {
     "test_clock": _GLOBAL,
     "worker_beats": _GLOBAL,
 }
-# Columns of exported tables that stay here: what can be used to pay, or leads to a person's door.
+# Columns of exported tables that stay here: what can be used to pay, or leads to a person.
 WITHHELD_COLUMNS: Mapping[str, frozenset[str]] = {
     "payments": frozenset({"token"}),
     "orders": frozenset({"tracking_number"}),
     # Whoever has a code has what it is worth.
     "coupons": frozenset({"code"}),
+    # Whoever only looked is nobody that the shop knows.
+    "proofs_shown": frozenset({"member_id"}),
 }
 # The same told in JSON: the columns that may tell it, and the members left out of them.
 WITHHELD_MEMBERS = frozenset({"tracking_number"})

@@ -1,5 +1,6 @@
 """Shapes of group buys, for operators and for members."""
 
+from app.groupbuy.schemas.board import OperatorGroupShown, OperatorGroupWhole
 from app.groupbuy.schemas.members import (
     CampaignListed,
     CampaignShown,
@@ -12,8 +13,6 @@ from app.groupbuy.schemas.operators import (
     AddCampaign,
     EditCampaign,
     OperatorCampaignShown,
-    OperatorGroupShown,
-    OperatorGroupWhole,
     StopCampaign,
     wished,
 )

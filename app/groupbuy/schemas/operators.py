@@ -1,12 +1,11 @@
 """Shapes of campaigns as operators send and see them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-import sqlalchemy as sa
 from pydantic import Field, model_validator
 
 from app.core.http.schema import (
@@ -19,7 +18,7 @@ from app.core.http.schema import (
     Shown,
     Wish,
 )
-from app.groupbuy.models import CampaignPhase, GroupStatus, LatePayment, SeatStatus
+from app.groupbuy.models import CampaignPhase, LatePayment, SeatStatus
 from app.groupbuy.rules.campaigns import GroupPriceWish, audience_of
 from app.groupbuy.service.campaigns import OperatorView, SeatFigures
 from app.promotions.pricing.group_price import LADDER_MAX, LadderTier
@@ -344,82 +343,3 @@ class OperatorCampaignShown(Shown):
 def audience_shown(audience: Any) -> CampaignAudience:
     """What a campaign asks of who takes part, published."""
     return CampaignAudience(**{n: getattr(audience, n) for n in CampaignAudience.model_fields})
-
-
-class OperatorSeatShown(Shown):
-    """A seat as operators see it; the order has its buyer's address and its refunds."""
-
-    model_config = example(
-        id=f"{ID}6",
-        order_id=f"{ID}7",
-        member_id=f"{ID}9",
-        variant_id=f"{ID}4",
-        quantity=1,
-        unit_amount=9_900,
-        status="paid",
-        created_at="2026-06-18T04:00:00Z",
-        paid_at="2026-06-18T04:01:00Z",
-    )
-
-    id: UUID
-    order_id: UUID
-    member_id: UUID
-    variant_id: UUID
-    quantity: int
-    unit_amount: int
-    status: SeatStatus
-    created_at: datetime
-    paid_at: datetime | None
-
-
-class OperatorGroupShown(Shown):
-    """A group on the board: how far it is, until when, and how much money it holds."""
-
-    model_config = example(
-        id=f"{ID}5",
-        campaign_id=f"{ID}1",
-        community_id=f"{ID}8",
-        leader_member_id=f"{ID}9",
-        status="open",
-        capacity=3,
-        paid_min=3,
-        taken=2,
-        paid=1,
-        opened_at="2026-06-18T04:00:00Z",
-        deadline_at="2026-06-19T04:00:00Z",
-        succeeded_at=None,
-        ended_at=None,
-        server_now="2026-06-18T05:00:00Z",
-    )
-
-    id: UUID
-    campaign_id: UUID
-    community_id: UUID | None
-    leader_member_id: UUID
-    status: GroupStatus
-    capacity: int
-    paid_min: int = Field(description="So many paid members are enough at the deadline.")
-    taken: int
-    paid: int
-    opened_at: datetime | None
-    deadline_at: datetime | None
-    succeeded_at: datetime | None
-    ended_at: datetime | None
-    server_now: datetime
-
-    @classmethod
-    def of(cls, row: sa.RowMapping, now: datetime) -> Self:
-        """As it stands."""
-        return cls(**{n: row[n] for n in cls.model_fields if n in row}, server_now=now)
-
-
-class OperatorGroupWhole(OperatorGroupShown):
-    """A group with all its seats, given-up ones too, in the order they were taken."""
-
-    seats: list[OperatorSeatShown]
-
-    @classmethod
-    def whole(cls, row: sa.RowMapping, seats: Iterable[sa.RowMapping], now: datetime) -> Self:
-        """As it stands, with who sits and sat in it."""
-        shown = [OperatorSeatShown.model_validate(dict(seat)) for seat in seats]
-        return cls(**OperatorGroupShown.of(row, now).model_dump(), seats=shown)
