@@ -1,7 +1,7 @@
 """`python -m bench.beibei`: recorded group buys, lived again over HTTP on real processes.
 
-The exit code is 1 unless all of them end as they were recorded. Figures inform and decide nothing; what decides is that every group ended as it was recorded, that
-the provider's books agree to the fen, and that the product's own audit finds nothing.
+The exit code is 1 unless every group ends as it was recorded, the provider's books agree to the
+fen, and the product's own audit finds nothing. Figures inform and decide nothing.
 """
 
 import argparse
