@@ -9,7 +9,7 @@ from bench.beibei.ground import Ground, order_amount, solo_amount
 from bench.beibei.recorded import Recorded
 from tests.lanes.checks import ident
 from tests.lanes.report import Report
-from tests.lanes.world import SHIPPING_AMOUNT
+from tests.lanes.world import SHIPPING_AMOUNT, World
 
 SHOWN_MAX = 5
 
@@ -48,23 +48,37 @@ class Truth:
 
     @property
     def successes(self) -> list[Recorded]:
+        """Groups whose members keep what they bought."""
         return [group for group in self.groups if group.succeeded]
 
-    @property
-    def orders(self) -> int:
-        """How many group orders there must be."""
-        return sum(len(group.member_ids) for group in self.groups)
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What is there: our groups and orders, and the provider's own entries."""
+
+    groups: Sequence[Mapping[str, Any]]
+    orders: Sequence[Mapping[str, Any]]
+    entries: Sequence[Mapping[str, Any]]
+    kept_amount: int
 
 
-async def judge(truth: Truth, report: Report) -> None:
+async def books_of(world: World) -> Books:
+    """Read everything, by plain SQL."""
+    return Books(
+        groups=await world.rows(_GROUPS),
+        orders=await world.rows(_ORDERS),
+        entries=await world.rows(_TRUTH),
+        kept_amount=await world.number(_KEPT),
+    )
+
+
+def judge(truth: Truth, books: Books, report: Report) -> None:
     """Compare every group, every seat and every fen with the records."""
-    world = truth.ground.world
-    groups = {ident(row["id"]): row for row in await world.rows(_GROUPS)}
-    orders = await world.rows(_ORDERS)
+    groups = {ident(row["id"]): row for row in books.groups}
     _count(truth, groups, report)
     _all("groups that did not end as recorded", _other_groups(truth, groups), report)
-    _all("orders that did not end as recorded", _other_orders(truth, orders), report)
-    await _money(truth, report)
+    _all("orders that did not end as recorded", _other_orders(truth, books.orders), report)
+    _money(truth, books, report)
 
 
 def _all(what: str, found: Iterator[str], report: Report) -> None:
@@ -148,21 +162,19 @@ def _alone(amount: int) -> tuple[Any, ...]:
     return ("paid", "fulfilling", "none", 1, None, amount, 0, 1, amount, 0, 0)
 
 
-async def _money(truth: Truth, report: Report) -> None:
+def _money(truth: Truth, books: Books, report: Report) -> None:
     """The provider's books against the records, and against what confirmed orders keep."""
-    world = truth.ground.world
-    found = {row["kind"]: (row["times"], int(row["amount"])) for row in await world.rows(_TRUTH)}
+    found = {row["kind"]: (row["times"], int(row["amount"])) for row in books.entries}
     back = [order_amount(g.product_id) for g in truth.groups if not g.succeeded]
     kept = [order_amount(g.product_id) for g in truth.successes for _ in g.member_ids]
     kept += [solo_amount(number) + SHIPPING_AMOUNT for number in truth.solo]
     wanted = {"charge": (len(kept) + len(back), sum(kept) + sum(back))}
     wanted |= {"refund": (len(back), sum(back))} if back else {}
     report.same("the provider's books, times and amount", found, wanted)
-    taken = found["charge"][1] - found.get("refund", (0, 0))[1]
-    report.same("what confirmed orders keep", await world.number(_KEPT), taken)
-    report.same("captures less refunds", taken, sum(kept))
+    captures, refunds = found.get("charge", (0, 0)), found.get("refund", (0, 0))
+    report.same("what confirmed orders keep", books.kept_amount, captures[1] - refunds[1])
     report.line(
         "provider's truth",
-        f"{found['charge'][0]} captures - {found.get('refund', (0, 0))[0]} refunds = {taken} fen "
-        f"kept by {len(kept)} confirmed orders",
+        f"{captures[0]} captures - {refunds[0]} refunds = {captures[1] - refunds[1]} fen, "
+        f"{books.kept_amount} kept by confirmed orders",
     )

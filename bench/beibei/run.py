@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.beibei import counted, ground
-from bench.beibei.judge import Truth, judge
+from bench.beibei.judge import Truth, books_of, judge
 from bench.beibei.recorded import Recorded, waves
 from bench.beibei.replay import Replay, Sweep
 from bench.beibei.watch import Spent, Watch
@@ -100,6 +100,8 @@ class Run:
         found.figures |= {f"{k} after": v for k, v in after.items()}
         await self._baseline(found, watch, "solo after")
         await self.replay.drain()
+        alone = (_cpu(found, "solo before") + _cpu(found, "solo after")) / 2
+        found.figures["group order / solo, CPU"] = _cpu(found, "buying") / alone
         found.seconds = dict(self.replay.seconds) | found.seconds
         await self._verdict(found)
         if not self.report.failures:
@@ -166,7 +168,7 @@ class Run:
         if self.plan.fault is not None:
             await faults.seed(made, self.plan.fault)
         truth = Truth(replay.ground, self.groups, replay.group_ids, replay.solo)
-        await judge(truth, report)
+        judge(truth, await books_of(made), report)
         began_at = time.perf_counter()
         await by_the_product(made, report)
         found.figures["seconds of own audit"] = time.perf_counter() - began_at
@@ -194,6 +196,10 @@ def _per(found: Figures, name: str, spent: Spent, count: int) -> None:
         f"{name}, CPU ms worker": spent.workers * 1_000 / count,
         f"{name}, CPU ms database": spent.backends * 1_000 / count,
     }
+
+
+def _cpu(found: Figures, name: str) -> float:
+    return sum(v for k, v in found.figures.items() if k.startswith(f"{name}, CPU ms"))
 
 
 def _by_kind(used: Mapping[str, float]) -> dict[str, float]:

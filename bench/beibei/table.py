@@ -52,7 +52,7 @@ def _cells(values: Sequence[float | None]) -> Iterator[str]:
         if value is None:
             yield "-"
         else:
-            yield f"{value:.1f}" + (f" (x{value / before:.2f})" if before else "")
+            yield f"{value:.2f}" + (f" (x{value / before:.2f})" if before else "")
         before = value
 
 
