@@ -18,7 +18,7 @@ from tests.lanes import faults
 from tests.lanes.world import say, scale
 
 GROUPS = {"ci": "150", "full": "1250"}
-CHECKOUTS_MIN, CHECKOUTS_MAX = 64, 400
+CHECKOUTS_MIN, CHECKOUTS_MAX = 32, 400
 
 
 def asked() -> argparse.Namespace:
