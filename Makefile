@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+PARQUET := $(VENV)/.parquet
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker test check fmt migrate bench laws race kill fuzz carts
+.PHONY: help demo run worker test check fmt migrate bench beibei laws race kill fuzz carts
 
 help:  ## print these words
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -23,6 +24,11 @@ $(DEV): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install -e '.[dev]' -c constraints.txt
 	@touch $(RUNTIME) $@
+
+# What reads the recorded group buys is large, and nothing else wants it.
+$(PARQUET): $(DEV)
+	$(PIP) install -e '.[dev,bench]' -c constraints.txt
+	@touch $(RUNTIME) $(DEV) $@
 
 demo: $(RUNTIME)  ## a seeded shop on SQLite with server and worker; prints what to open
 	@$(BIN)/quanpu demo $(ARGS)
@@ -72,3 +78,6 @@ fuzz: $(DEV)  ## schemathesis against a running server (SCALE=ci|full)
 
 bench: $(DEV)  ## SQL statements and CPU per operation (SCALE=ci|full)
 	@SCALE=$(SCALE) $(BIN)/python -m bench
+
+beibei: $(PARQUET)  ## recorded group buys lived again and judged; ARGS=--groups=1250,5000 (SCALE=ci|full)
+	@SCALE=$(SCALE) $(BIN)/python -m bench.beibei $(ARGS)

@@ -73,8 +73,15 @@ async def beat(db: AsyncSession, worker_id: UUID, now: datetime) -> None:
     await db.execute(
         statement.on_conflict_do_update(index_elements=["worker_id"], set_={"at": now})
     )
-    # Every start of a worker has an id of its own.
-    await db.execute(sa.delete(row).where(row.c.at < now - BEAT_KEPT))
+    # Every start of a worker has an id of its own. One that wakes up just now holds its old beat
+    # and may be about to forget ours: nobody waits for another here.
+    silent = (
+        sa.select(row.c.worker_id)
+        .where(row.c.at < now - BEAT_KEPT)
+        .with_for_update(skip_locked=True)
+        .cte("silent")
+    )
+    await db.execute(sa.delete(row).where(row.c.worker_id.in_(sa.select(silent.c.worker_id))))
 
 
 async def last_beat(db: AsyncSession) -> datetime | None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import Database
 from app.core.ids import new_id
@@ -113,6 +114,40 @@ async def test_workers_long_silent_are_forgotten(database: Database, clock: Froz
     async with database.reading() as db:
         left = (await db.execute(sa.select(table(WorkerBeat).c.worker_id))).scalars()
         assert set(left) == {silent, alive}
+
+
+async def test_workers_that_slept_a_day_together_do_not_collide(
+    database: Database, clock: FrozenClock, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents a deadlock: each holds its own beat, and each would delete the other's old one."""
+    if backend != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    both, tries, deletes = (new_id(), new_id()), 0, 0
+    for worker_id in both:
+        await database.transact(lambda db, i=worker_id: beat(db, i, clock.now()))
+    clock.advance(hours=48)
+    meeting, execute = asyncio.Barrier(2), AsyncSession.execute
+
+    async def together(db: AsyncSession, statement: sa.Executable) -> object:
+        nonlocal deletes
+        if isinstance(statement, sa.Delete):
+            deletes += 1
+            if deletes <= len(both):
+                await meeting.wait()
+        return await execute(db, statement)
+
+    async def woken(db: AsyncSession, worker_id: UUID) -> None:
+        nonlocal tries
+        tries += 1
+        await beat(db, worker_id, clock.now())
+
+    monkeypatch.setattr(AsyncSession, "execute", together)
+    wakes = (database.transact(lambda db, i=i: woken(db, i)) for i in both)
+    await asyncio.wait_for(asyncio.gather(*wakes), 10)
+    assert tries == len(both), "none had to begin again"
+    async with database.reading() as db:
+        rows = (await execute(db, sa.select(table(WorkerBeat)))).mappings().all()
+    assert {(row["worker_id"], row["at"]) for row in rows} == {(i, clock.now()) for i in both}
 
 
 async def test_a_database_that_is_away_does_not_end_the_loop(

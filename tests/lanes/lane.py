@@ -52,11 +52,11 @@ async def verdict(
     await made.start(workers=0)
     if fault is not None:
         await faults.seed(made, fault)
-    await _by_the_product(made, report)
+    await by_the_product(made, report)
     await made.stop()
     found = await broken_in(made, settled=fault is None)
     report.broken({name: rows for name, rows in found.items() if name not in but}, "at the end")
-    _processes(made, report)
+    processes(made, report)
     if made.backend == "postgresql":
         # Read after the processes have ended: a backend reports its figures when it leaves.
         deadlocks = await made.number(
@@ -67,7 +67,8 @@ async def verdict(
     report.table(made.net)
 
 
-async def _by_the_product(made: World, report: Report) -> None:
+async def by_the_product(made: World, report: Report) -> None:
+    """Ask the product's own audit."""
     answer = await made.net.send(
         "GET", "/v1/audit/invariants", verb="audit", headers=await made.auditor()
     )
@@ -78,7 +79,7 @@ async def _by_the_product(made: World, report: Report) -> None:
     report.line("own audit", f"{len(findings)} invariants of the product, {len(broken)} broken")
 
 
-def _processes(made: World, report: Report) -> None:
+def processes(made: World, report: Report) -> None:
     """What went wrong inside, though the database may be right."""
     seen = [f for f in made.net.faults if not (report.may_be_away and " 503 " in f)]
     report.expect(not seen, f"{len(seen)} x 5xx: {seen[:3]}")

@@ -47,6 +47,12 @@ class Process:
     def is_running(self) -> bool:
         return self._child is not None and self._child.returncode is None
 
+    @property
+    def pid(self) -> int:
+        """The child's number, once it has been started."""
+        assert self._child is not None
+        return self._child.pid
+
     async def start(self) -> None:
         """Start the child; its output is appended to its log."""
         output = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

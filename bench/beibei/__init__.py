@@ -1,0 +1,1 @@
+"""Recorded group buys, lived again over HTTP and held to what was recorded."""

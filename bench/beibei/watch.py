@@ -1,0 +1,96 @@
+"""What servers, workers and their database connections spend, watched from outside."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import psutil
+
+from tests.lanes.process import Process
+from tests.lanes.world import World
+
+EVERY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """CPU seconds so far."""
+
+    servers: float
+    workers: float
+    backends: float
+
+    def __sub__(self, before: "Spent") -> "Spent":
+        return Spent(
+            self.servers - before.servers,
+            self.workers - before.workers,
+            self.backends - before.backends,
+        )
+
+
+@dataclass
+class Watch:
+    """Looks at every process now and then; what a backend spent is kept when it has gone."""
+
+    world: World
+    peaks_mb: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _backends: dict[int, float] = field(default_factory=dict)
+
+    def spent(self) -> Spent:
+        """CPU time of all processes until now."""
+        self.look()
+        servers = sum(_cpu_seconds(_of(p)) for p in self.world.servers)
+        workers = sum(_cpu_seconds(_of(p)) for p in self.world.workers)
+        return Spent(servers, workers, sum(self._backends.values()))
+
+    def resident_mb(self) -> dict[str, float]:
+        """Memory in use, by process."""
+        return {p.name: _of(p).memory_info().rss / 1e6 for p in self.world.processes}
+
+    def look(self) -> None:
+        """Note memory and the database's side of every connection."""
+        for name, used in self.resident_mb().items():
+            self.peaks_mb[name] = max(self.peaks_mb[name], used)
+        ports = self._ports()
+        for process in psutil.process_iter(["name", "cmdline"]):
+            told = " ".join(process.info["cmdline"] or ())
+            if process.info["name"] == "postgres" and any(f"({port})" in told for port in ports):
+                with contextlib.suppress(psutil.Error):
+                    self._backends[process.pid] = _cpu_seconds(process)
+
+    def _ports(self) -> set[int]:
+        """The ports from which our processes speak to the database."""
+        found = set()
+        for each in self.world.processes:
+            for connection in _of(each).net_connections("tcp"):
+                if connection.status == "ESTABLISHED" and connection.laddr.port != each.port:
+                    found.add(connection.laddr.port)
+        return found
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[None]:
+        """Look every other second meanwhile."""
+        task = asyncio.create_task(self._keep_looking())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.to_thread(self.look)
+            await asyncio.sleep(EVERY_SECONDS)
+
+
+def _of(process: Process) -> psutil.Process:
+    return psutil.Process(process.pid)
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
