@@ -19,14 +19,13 @@ from app.payments.gateway import (
     RefundWish,
 )
 
-LEASE = timedelta(seconds=60)
-
 
 async def send_refunds(context: JobContext) -> int:
     """Send refunds that are due; the refund's id is the provider's idempotency key."""
-    now = context.now()
+    now, settings = context.now(), context.settings
+    lease_until = now + timedelta(seconds=settings.refund_lease_seconds)
     claimed = await context.database.transact(
-        lambda db: repository.claim_refunds(db, now, now + LEASE, context.settings.sweep_batch_rows)
+        lambda db: repository.claim_refunds(db, now, lease_until, settings.sweep_batch_rows)
     )
     await each(claimed, partial(_send, context))
     return len(claimed)
