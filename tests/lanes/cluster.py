@@ -134,6 +134,12 @@ class Cluster:
                 await connection.close()
                 return time.monotonic() - began_at
 
+    async def checkpoint(self) -> None:
+        """Have everything that is there now on disk."""
+        connection = await asyncpg.connect(self.url)
+        await connection.execute("CHECKPOINT")
+        await connection.close()
+
     async def kill(self) -> None:
         """Stop at once: nothing is written down that was not written before."""
         if self.is_running:
