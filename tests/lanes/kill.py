@@ -56,6 +56,7 @@ ANSWER_SECONDS_MAX = REQUEST_SECONDS + 7
 # From the database's first connection to every server's first good answer.
 RECOVERY_SECONDS_MAX = 10
 AWAY_SECONDS = (0.2, 3.0)
+REST_SECONDS = (0.5, 2.5)
 # Everything is short, so that groups fail and orders expire while processes die.
 ENV = {
     "ORDER_TTL_SECONDS": "6",
@@ -121,7 +122,7 @@ class Nemesis:
         everybody += [self.cluster] if self.cluster else []
         database = wanted.database if self.cluster else 0
         while self.kills < wanted.kills or self.by_name["database"] < database:
-            await asyncio.sleep(random.uniform(0.5, 2.5))
+            await asyncio.sleep(random.uniform(*REST_SECONDS))
             await self._strike(self._some_of(everybody))
 
     def _some_of(self, everybody: list[Victim]) -> list[Victim]:
