@@ -355,7 +355,7 @@ async def _afterwards(made: World, report: Report) -> None:
     report.line("asked again", f"{same} answers are still the same")
     for name, statement in _FIGURES.items():
         rows = await made.rows(statement)
-        report.line(name, ", ".join(f"{r['what']} {r['times']}" for r in rows))
+        report.line(name, ", ".join(f"{r['what']} {int(r['times'])}" for r in rows))
         seen = {r["what"] for r in rows}
         missing = _WANTED[scale()].get(name, set()) - seen
         report.expect(not missing, f"{name} without any {missing}: that was not proven")
