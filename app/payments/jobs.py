@@ -108,11 +108,15 @@ async def _hear_from(context: JobContext, gateway: Notifier) -> int:
 
 
 async def _hear(context: JobContext, gateway: Notifier, notice: Notice) -> bool:
+    """Take over what the notice is about; what is not said to be heard is sent again."""
     now = context.now()
-    charge = await gateway.find(notice.payment_id, now=now)
-    assert charge is not None, "notices are about charges"
-    await context.database.transact(_recording_charge(context, charge))
-    await gateway.heard(notice, now=now)
+    try:
+        charge = await gateway.find(notice.payment_id, now=now)
+        assert charge is not None, "notices are about charges"
+        await context.database.transact(_recording_charge(context, charge))
+        await gateway.heard(notice, now=now)
+    except GatewayUnavailable:
+        return False
     return True
 
 

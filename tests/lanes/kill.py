@@ -70,12 +70,12 @@ ENV = {
 ALL_TIME_SECONDS = 3_600
 # Faults of the installation, for a whole run; what is broken in the database is in faults.py.
 FORGETS = "commits-in-memory"
-LEASED = "leases-without-end"
+ASLEEP = "worker-asleep"
 INSTALLATIONS: Mapping[str, dict[str, str]] = {
     FORGETS: {"synchronous_commit": "off", "wal_writer_delay": "10s"},
-    LEASED: {},
+    ASLEEP: {},
 }
-ENDLESS = {"OUTBOX_LEASE_SECONDS": "3600", "REFUND_LEASE_SECONDS": "3600"}
+SLEEP = {"WORKER_POLL_SECONDS": "3600"}
 
 
 class Victim(Protocol):
@@ -238,7 +238,7 @@ async def _under_fire(
     members = await made.buyers(SHOPPERS * MEMBERS_EACH)
     await _durable(made, report, cluster)
     parties = [members[n::SHOPPERS] for n in range(SHOPPERS)]
-    env = {**ENV, **(ENDLESS if fault == LEASED else {})}
+    env = {**ENV, **(SLEEP if fault == ASLEEP else {})}
     await made.start(**env)
     nemesis = Nemesis(made, cluster)
     shoppers = [asyncio.create_task(Shopper(crowd, party).run()) for party in parties]

@@ -13,13 +13,13 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from tests.lanes import faults, kill
+from tests.lanes import kill
 from tests.lanes.cluster import Cluster, own_cluster, why_not
 from tests.lanes.healing import DUE, HEAL_SECONDS_MAX, Healing
 from tests.lanes.kill import FORGETS, INSTALLATIONS, Nemesis, Wanted, unfulfilled
 from tests.lanes.report import Report
 from tests.lanes.shopper import Crowd
-from tests.lanes.world import Net, Stall, World, says_come_again, world
+from tests.lanes.world import Net, Stall, World, says_come_again
 
 PROBLEM = {"content-type": "application/problem+json", "retry-after": "1"}
 BODY: dict[str, Any] = {"code": "unavailable", "status": 503}
@@ -57,15 +57,6 @@ UNDONE = {
     ),
     "seat": Undone("seats", "status = 'refund_due'", "status = 'refunded'"),
 }
-
-
-@pytest.fixture(scope="module")
-async def sold(backend: str) -> AsyncIterator[World]:
-    """An installation on which every kind of story has come to its end, without its processes."""
-    async with world(backend) as made:
-        await faults.story(made)
-        await made.stop()
-        yield made
 
 
 @asynccontextmanager
