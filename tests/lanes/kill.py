@@ -10,7 +10,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -47,7 +47,7 @@ KILLS: Mapping[tuple[str, str], Wanted] = {
 SHOPPERS = 16
 MEMBERS_EACH = 4
 GROUP_SECONDS = 6
-ROOMY_SECONDS = 30
+ROOMY_SECONDS = 60
 LAST_STORIES_SECONDS_MAX = 150
 REPLAYS_MAX = 300
 REQUEST_SECONDS = 8
@@ -57,6 +57,9 @@ ANSWER_SECONDS_MAX = REQUEST_SECONDS + 7
 RECOVERY_SECONDS_MAX = 10
 AWAY_SECONDS = (0.2, 3.0)
 REST_SECONDS = (0.5, 2.5)
+# On a slow machine a server takes longer to come back than it is left alone, and nobody buys.
+STORIES_BETWEEN = 6
+PATIENCE_SECONDS = 15
 # Everything is short, so that groups fail and orders expire while processes die.
 ENV = {
     "ORDER_TTL_SECONDS": "6",
@@ -106,6 +109,8 @@ class Nemesis:
 
     made: World
     cluster: Cluster | None = None
+    # How many stories have come to their end; between two strikes there should be some.
+    told: Callable[[], int] | None = None
     kills: int = 0
     by_name: Counter[str] = field(default_factory=Counter)
     at_once: Counter[int] = field(default_factory=Counter)
@@ -122,8 +127,14 @@ class Nemesis:
         everybody += [self.cluster] if self.cluster else []
         database = wanted.database if self.cluster else 0
         while self.kills < wanted.kills or self.by_name["database"] < database:
-            await asyncio.sleep(random.uniform(*REST_SECONDS))
+            await self._rest()
             await self._strike(self._some_of(everybody))
+
+    async def _rest(self) -> None:
+        await asyncio.sleep(random.uniform(*REST_SECONDS))
+        if (told := self.told) is not None:
+            enough = told() + STORIES_BETWEEN
+            await waited(lambda: told() >= enough)
 
     def _some_of(self, everybody: list[Victim]) -> list[Victim]:
         """Now and then several at once; else one, but everybody before anybody again."""
@@ -173,6 +184,15 @@ class Nemesis:
                 told = type(error).__name__
         self.away_answers[told] += 1
         self.away_seconds.append(time.monotonic() - began_at)
+
+
+async def waited(proven: Callable[[], object]) -> None:
+    """Wait until something holds, or patience ends."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        if proven() or time.monotonic() > until:
+            return
+        await asyncio.sleep(0.1)
 
 
 def own_backends() -> list[str]:
@@ -240,14 +260,15 @@ async def _under_fire(
     parties = [members[n::SHOPPERS] for n in range(SHOPPERS)]
     env = {**ENV, **(SLEEP if fault == ASLEEP else {})}
     await made.start(**env)
-    nemesis = Nemesis(made, cluster)
+    nemesis = Nemesis(made, cluster, crowd.stories.total)
     shoppers = [asyncio.create_task(Shopper(crowd, party).run()) for party in parties]
     attack = asyncio.create_task(nemesis.run(KILLS[scale(), made.backend]))
     try:
         await _first_fault_or_end(attack, shoppers)
         healing = Healing(made, await made.now())
-        crowd.over.set()
         async with followed(healing):
+            await waited(lambda: crowd.filled)
+            crowd.over.set()
             await asyncio.wait_for(asyncio.gather(*shoppers), LAST_STORIES_SECONDS_MAX)
         await healing.over(most_seconds=LAST_STORIES_SECONDS_MAX)
     finally:
