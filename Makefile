@@ -70,7 +70,7 @@ race: $(DEV)  ## many clients on the last of everything (SCALE=ci|full)
 carts: $(DEV)  ## random carts: preview, quote and order are one price (SCALE=ci|full)
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.carts $(ARGS)
 
-kill: $(DEV)  ## SIGKILL of servers and workers under load (SCALE=ci|full)
+kill: $(DEV)  ## servers, workers and the database killed under load (SCALE=ci|full)
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.kill
 
 fuzz: $(DEV)  ## schemathesis against a running server (SCALE=ci|full)

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     worker_embedded: bool = False
     worker_poll_seconds: float = Field(default=0.5, gt=0)
     outbox_lease_seconds: int = Field(default=30, ge=1)
+    refund_lease_seconds: int = Field(default=60, ge=1)
     outbox_batch_rows: int = Field(default=50, ge=1, le=1_000)
     sweep_batch_rows: int = Field(default=100, ge=1, le=1_000)
 

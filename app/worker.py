@@ -11,7 +11,7 @@ import structlog
 
 from app.core.clock import SharedTestClock, SystemClock
 from app.core.context import SYSTEM, actor_var, request_id_var
-from app.core.db import Database
+from app.core.db import Database, log_fault
 from app.core.ids import new_id
 from app.core.jobs import Job, JobContext, beat
 from app.core.logging import configure_logging
@@ -70,8 +70,8 @@ class Worker:
                 await self.database.clock.sync(db)
             await self._beat_if_due()
             busy = await self.deliverer.run_once() > 0
-        except Exception:
-            log.exception("delivery_failed")
+        except Exception as error:  # noqa: BLE001 - logged, and done again in the next round
+            log_fault(log, "delivery", error)
         for job in self.jobs:
             if self._stop.is_set():
                 return False
@@ -96,8 +96,8 @@ class Worker:
         request_id_var.set(f"job-{job.name}-{new_id().hex[:12]}"[:64])
         try:
             moved = await self._drain(job)
-        except Exception:
-            log.exception("job_failed", job=job.name)
+        except Exception as error:  # noqa: BLE001 - logged, and run again when it is due
+            log_fault(log, "job", error, job=job.name)
             JOB_RUNS.labels(job.name, "failed").inc()
             return False
         JOB_RUNS.labels(job.name, "done").inc()

@@ -157,7 +157,7 @@ def create(
 
 @cli.command(epilog=EPILOG)
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check database, migrations, clock, keys and worker; exit 1 when one fails 自检."""
+    """Check database, migrations, durability, clock, keys, worker; exit 1 if one fails 自检."""
     settings = settings_here()
     found = run_on_database(settings, lambda database: examine(settings, database))
     failed = any(finding.verdict is Verdict.FAIL for finding in found)

@@ -1,4 +1,4 @@
-"""What `quanpu doctor` looks at: database, migrations, clock, keys and worker."""
+"""What `quanpu doctor` looks at: database, migrations, durability, clock, keys and worker."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.cli.migrations import newest_revision, revision_of
-from app.core.db import Database
+from app.core.db import Database, unsafe_settings
 from app.core.jobs import last_beat
 from app.core.system import CLOCK_OFFSET_MAX_SECONDS
 from app.settings import DEVELOPMENT_SECRET, SECRET_BYTES_MIN, Settings
@@ -44,6 +44,7 @@ async def examine(settings: Settings, database: Database) -> list[Finding]:
         return found
     checks: tuple[Callable[[Settings, Database], Awaitable[Finding]], ...] = (
         _migrations,
+        _durability,
         _clock,
         _worker,
     )
@@ -79,6 +80,16 @@ async def _migrations(_settings: Settings, database: Database) -> Finding:
         current = await (await db.connection()).run_sync(revision_of)
     verdict = Verdict.OK if current == newest else Verdict.FAIL
     return Finding("migrations", verdict, f"{current} of {newest}")
+
+
+async def _durability(settings: Settings, database: Database) -> Finding:
+    async with database.reading() as db:
+        unsafe = await unsafe_settings(db)
+    if unsafe:
+        verdict = Verdict.FAIL if settings.app_env == "production" else Verdict.WARN
+        told = f"{', '.join(unsafe)}: a crash may lose orders that were confirmed to buyers"
+        return Finding("durability", verdict, told)
+    return Finding("durability", Verdict.OK, "what was answered outlives a crash")
 
 
 async def _clock(_settings: Settings, database: Database) -> Finding:

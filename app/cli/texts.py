@@ -40,6 +40,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "goodbye": ("已停止，数据保存在 {path}", "stopped; the data stays in {path}"),
     "check_database": ("数据库", "database"),
     "check_migrations": ("数据库结构", "migrations"),
+    "check_durability": ("持久性", "durability"),
     "check_clock": ("时钟", "clock"),
     "check_keys": ("密钥", "keys"),
     "check_worker": ("后台进程", "worker"),

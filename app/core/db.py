@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import (
 from app.core.clock import Clock
 from app.core.errors import Unavailable
 from app.core.events import Wiring, flush_events
+from app.core.sql import is_postgresql
 from app.settings import Settings
 
 RETRIES_MAX = 3
@@ -31,6 +32,8 @@ BUSY_SQLSTATES = frozenset({"55P03", "57014", "25P03"})
 BUSY_SQLSTATE_CLASSES = ("08", "53", "57P")
 # busy, locked, interrupted, input/output error, disk full, file cannot be opened
 BUSY_SQLITE_CODES = frozenset({5, 6, 9, 10, 13, 14})
+# An answer that was given outlives the process, the server and the machine's power.
+DURABLE_SETTINGS = ("synchronous_commit", "fsync", "full_page_writes")
 RETRYABLE_CONSTRAINT = "uq_outbox_events_aggregate_id"
 
 T = TypeVar("T")
@@ -64,6 +67,18 @@ def is_outage(error: BaseException) -> bool:
         return sqlstate in BUSY_SQLSTATES or sqlstate.startswith(BUSY_SQLSTATE_CLASSES)
     # SQLite calls a missing table operational too; only its code tells a busy file from a fault.
     return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in BUSY_SQLITE_CODES
+
+
+def log_fault(log: Any, work: str, error: Exception, **facts: Any) -> None:
+    """A line about work that failed and is tried again; only a fault of ours has its trace shown.
+
+    Called while the error is being handled.
+    """
+    if is_outage(error):
+        told = {"error": type(error).__name__, "detail": str(error)[:500]}
+        log.warning("database_away", work=work, **told, **facts)
+    else:
+        log.exception(f"{work}_failed", **facts)
 
 
 async def pause_before_retry(attempt: int) -> None:
@@ -245,6 +260,15 @@ async def _current_reader(request: Request) -> AsyncSession:
 
 Db = Annotated[AsyncSession, Depends(_current_session)]
 ReadDb = Annotated[AsyncSession, Depends(_current_reader)]
+
+
+async def unsafe_settings(db: AsyncSession) -> list[str]:
+    """The database's settings by which a crash would lose what a client was told; best is none."""
+    if not is_postgresql(db):
+        return []  # each connection sets its own
+    told = [sa.func.current_setting(name).label(name) for name in DURABLE_SETTINGS]
+    row = (await db.execute(sa.select(*told))).mappings().one()
+    return [f"{name}={value}" for name, value in row.items() if value == "off"]
 
 
 async def ping(database: Database) -> None:

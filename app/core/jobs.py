@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
-from app.core.db import Database
+from app.core.db import Database, log_fault
 from app.core.sql import table, upsert
 from app.settings import Settings
 
@@ -60,9 +60,9 @@ async def each(rows: Iterable[Any], work: Callable[[Any], Awaitable[object]]) ->
     for row in rows:
         try:
             done += bool(await work(row))
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - logged, and the next row has its turn
             row_id = row["id"] if isinstance(row, Mapping) else getattr(row, "id", row)
-            log.exception("row_failed", row_id=str(row_id))
+            log_fault(log, "row", error, row_id=str(row_id))
     return done
 
 

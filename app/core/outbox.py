@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.context import request_id_var
-from app.core.db import Database
+from app.core.db import Database, log_fault
 from app.core.events import Listener, OutboxEvent, OutboxHandled, Wiring, event_from_row
 from app.core.metrics import OUTBOX_DELIVERED
 from app.core.sql import table, upsert
@@ -92,8 +92,9 @@ class Deliverer:
         """Run one handler in a transaction of its own; a fault of one does not stop the others."""
         try:
             await self.database.transact(lambda db: self._once(db, row, name, listener))
-        except Exception:
-            log.exception("handler_failed", handler=name, kind=row["kind"], event_id=str(row["id"]))
+        except Exception as error:  # noqa: BLE001 - logged, and the fact is delivered again
+            told = {"handler": name, "kind": row["kind"], "event_id": str(row["id"])}
+            log_fault(log, "handler", error, **told)
             OUTBOX_DELIVERED.labels(name, "failed").inc()
             return False
         OUTBOX_DELIVERED.labels(name, "done").inc()

@@ -19,14 +19,13 @@ from app.payments.gateway import (
     RefundWish,
 )
 
-LEASE = timedelta(seconds=60)
-
 
 async def send_refunds(context: JobContext) -> int:
     """Send refunds that are due; the refund's id is the provider's idempotency key."""
-    now = context.now()
+    now, settings = context.now(), context.settings
+    lease_until = now + timedelta(seconds=settings.refund_lease_seconds)
     claimed = await context.database.transact(
-        lambda db: repository.claim_refunds(db, now, now + LEASE, context.settings.sweep_batch_rows)
+        lambda db: repository.claim_refunds(db, now, lease_until, settings.sweep_batch_rows)
     )
     await each(claimed, partial(_send, context))
     return len(claimed)
@@ -109,11 +108,15 @@ async def _hear_from(context: JobContext, gateway: Notifier) -> int:
 
 
 async def _hear(context: JobContext, gateway: Notifier, notice: Notice) -> bool:
+    """Take over what the notice is about; what is not said to be heard is sent again."""
     now = context.now()
-    charge = await gateway.find(notice.payment_id, now=now)
-    assert charge is not None, "notices are about charges"
-    await context.database.transact(_recording_charge(context, charge))
-    await gateway.heard(notice, now=now)
+    try:
+        charge = await gateway.find(notice.payment_id, now=now)
+        assert charge is not None, "notices are about charges"
+        await context.database.transact(_recording_charge(context, charge))
+        await gateway.heard(notice, now=now)
+    except GatewayUnavailable:
+        return False
     return True
 
 

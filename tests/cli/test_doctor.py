@@ -4,14 +4,16 @@ import json
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from app.cli.doctor import Verdict, examine
-from app.core.db import Database
+from app.core.db import Database, unsafe_settings
 from app.core.ids import new_id
 from app.core.jobs import beat
 from app.settings import Settings
 from tests.cli.conftest import Quanpu
 from tests.conftest import make_settings
+from tests.core.conftest import NOTHING_WIRED
 from tests.fakes import FrozenClock
 
 GOOD_SECRET = "vB7xkQ2mYz9LhT4cW1nRf6sJd8pGa3eU"
@@ -38,6 +40,7 @@ def test_migrations_fail_until_they_ran(quanpu: Quanpu, empty_url: str) -> None:
         "database": "ok",
         "keys": "ok",
         "migrations": "ok",
+        "durability": "ok",
         "clock": "ok",
         "worker": "warn",
     }
@@ -48,7 +51,7 @@ def test_people_read_one_line_for_each_check(quanpu: Quanpu, empty_url: str) -> 
     assert told.exit_code == 1
     lines = told.stdout.splitlines()
     assert lines[0].startswith("ok    数据库")
-    assert len(lines) == 5
+    assert len(lines) == 6
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,24 @@ async def test_a_worker_is_missed_when_it_falls_silent(
     production = make_settings(database_url, app_env="production", allow_sandbox=True)
     found = {f.check: f.verdict for f in await examine(production, database)}
     assert found["worker"] is verdict
+
+
+@pytest.mark.parametrize(
+    ("environment", "verdict"), [("production", Verdict.FAIL), ("test", Verdict.WARN)]
+)
+async def test_a_server_that_forgets_what_it_confirmed_is_seen(
+    backend: str, database: Database, database_url: str, environment: str, verdict: Verdict
+) -> None:
+    if backend != "postgresql":
+        pytest.skip("on SQLite each connection sees to it itself")
+    judged = make_settings(database_url, app_env=environment, allow_sandbox=True)
+    hasty = Database(judged, wiring=NOTHING_WIRED, clock=database.clock)
+    async with hasty.reading() as db:
+        await db.execute(sa.text("SET synchronous_commit = off"))
+        assert await unsafe_settings(db) == ["synchronous_commit=off"]
+    (found,) = [f for f in await examine(judged, hasty) if f.check == "durability"]
+    await hasty.dispose()
+    assert (found.verdict, found.detail.partition(":")[0]) == (verdict, "synchronous_commit=off")
 
 
 @pytest.mark.parametrize(("offset", "verdict"), [(1.9, Verdict.OK), (-2.1, Verdict.FAIL)])

@@ -7,10 +7,12 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.testing import capture_logs
 
 from app.core.db import Database
 from app.core.ids import new_id
 from app.core.jobs import Job, JobContext, WorkerBeat, beat, last_beat
+from app.core.logging import configure_logging
 from app.core.sql import table
 from app.worker import ROUNDS_AT_ONCE_MAX, Worker
 from tests.fakes import FrozenClock
@@ -43,6 +45,25 @@ async def test_a_failing_job_stops_no_other(hire: Hire) -> None:
 
     await hire(bad=bad, good=good).run_once()
     assert ran == ["bad", "good"]
+
+
+async def test_an_outage_is_one_line_and_a_fault_is_a_trace(hire: Hire) -> None:
+    """A database that restarts is no bug; the trace of a bug must not drown in its lines."""
+
+    async def away(_context: JobContext) -> int:
+        raise ConnectionRefusedError("port 5432")
+
+    async def bug(_context: JobContext) -> int:
+        raise RuntimeError("of ours")
+
+    configure_logging("warning")
+    with capture_logs() as lines:
+        await hire(away=away, bug=bug).run_once()
+    assert [(e["event"], e["log_level"], "exc_info" in e) for e in lines] == [
+        ("database_away", "warning", False),
+        ("job_failed", "error", True),
+    ]
+    assert (lines[0]["work"], lines[0]["job"], lines[0]["detail"]) == ("job", "away", "port 5432")
 
 
 async def test_a_job_is_called_again_while_its_batch_is_full(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -16,16 +17,25 @@ ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS_MAX = 12
 READY_SECONDS_MAX = 40
 HOST = "127.0.0.1"
+# Below those that Linux and others hand out by themselves.
+PORTS = (20_000, 29_999)
 # What a process says when something went wrong in it; none of it may be said in a lane.
 COMPLAINTS = ("Traceback", "request_failed", "handler_failed", "job_failed", "delivery_failed")
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on now, and that no outgoing connection is given by itself.
+
+    Otherwise a client could take the port of a server that is down for a moment.
+    """
+    while True:
+        port = random.randint(*PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
 
 
 class Process:

@@ -1,22 +1,12 @@
 """The lanes' own checks: silent on a sound database, and each seen to fire on a seeded fault."""
 
-from collections.abc import AsyncIterator
 from copy import copy
 
 import pytest
 
 from tests.lanes import faults
 from tests.lanes.checks import CHECKS, Found, broken, broken_promises
-from tests.lanes.world import World, world
-
-
-@pytest.fixture(scope="module")
-async def sold(backend: str) -> AsyncIterator[World]:
-    """A real installation on which every kind of story has come to its end."""
-    async with world(backend) as made:
-        await faults.story(made)
-        await made.stop()
-        yield made
+from tests.lanes.world import World
 
 
 async def found_after(sold: World, fault: faults.Fault | None) -> Found:

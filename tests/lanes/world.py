@@ -109,12 +109,16 @@ class Stall:
 
 @dataclass
 class Net:
-    """The way to the servers, in turn; keeps what it took and every fault it saw."""
+    """The way to the servers, in turn; keeps what it took and every fault it saw.
+
+    `away` has the refusals of a service that cannot serve now and says so properly.
+    """
 
     doors: list[httpx2.AsyncClient]
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     statuses: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    away: list[str] = field(default_factory=list)
     _turn: Iterable[int] = field(default_factory=itertools.count)
 
     @staticmethod
@@ -146,12 +150,22 @@ class Net:
         answer = Answer(got.status_code, got.content, took, "idempotency-replayed" in got.headers)
         self.statuses[f"{verb} {answer.status} {answer.code}".strip()] += 1
         if answer.status >= 500:
-            self.faults.append(f"{method} {path}: {answer.status} {got.text[:300]}")
+            told = f"{method} {path}: {answer.status} {got.text[:300]}"
+            (self.away if says_come_again(got) else self.faults).append(told)
         return answer
 
     async def close(self) -> None:
         for door in self.doors:
             await door.aclose()
+
+
+def says_come_again(got: httpx2.Response) -> bool:
+    """Whether a 503 is one that a client can act on: a problem document that says when."""
+    retry_after = got.headers.get("retry-after", "")
+    media = got.headers.get("content-type", "")
+    if got.status_code != 503 or not retry_after.isdecimal() or int(retry_after) < 1:
+        return False
+    return media == "application/problem+json" and bool(got.json().get("code"))
 
 
 @dataclass
@@ -288,11 +302,8 @@ class World:
             await each.ready()
         await self.net.close()
         net = Net.to([p.port for p in self.servers if p.port])
-        net.seconds, net.statuses, net.faults = (
-            self.net.seconds,
-            self.net.statuses,
-            self.net.faults,
-        )
+        net.seconds, net.statuses = self.net.seconds, self.net.statuses
+        net.faults, net.away = self.net.faults, self.net.away
         self.net = net
 
     async def migrate(self) -> None:
@@ -415,13 +426,16 @@ def typed(statement: str, values: dict[str, Any]) -> sa.TextClause:
 
 
 @asynccontextmanager
-async def world(backend: str) -> AsyncIterator[World]:
-    """A fresh installation without processes; everything of it is gone afterwards."""
+async def world(backend: str, url: str = "") -> AsyncIterator[World]:
+    """A fresh installation without processes; everything of it is gone afterwards.
+
+    `url` names an empty PostgreSQL database; without it one is made on the server of the tests.
+    """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="quanpu-lane-")))
         if backend == "sqlite":
             url = f"sqlite:///{folder}/lane.db"
-        else:
+        elif not url:
             url = await stack.enter_async_context(own_postgresql(()))
         made = World(backend, url, folder)
         try:

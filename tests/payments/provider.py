@@ -13,6 +13,7 @@ from app.payments.gateway import (
     ChargeWish,
     GatewayRefund,
     GatewayUnavailable,
+    Notice,
     RefundState,
     RefundWish,
 )
@@ -75,6 +76,9 @@ class Provider(SandboxGateway):
     async def find(self, payment_id: UUID, *, now: datetime) -> Charge | None:
         told = await self._call("find", lambda: SandboxGateway.find(self, payment_id, now=now))
         return None if told is None else replace(told, **self.telling)
+
+    async def heard(self, notice: Notice, *, now: datetime) -> None:
+        await self._call("heard", lambda: SandboxGateway.heard(self, notice, now=now))
 
     async def wish_of(self, order: Mapping[str, Any]) -> ChargeWish:
         """What was asked of the provider for an order."""

@@ -10,9 +10,10 @@ from tests.orders.market import SOLO_AMOUNT, Market
 from tests.payments.provider import Provider, be_away, crash
 
 
-def context(market: Market) -> JobContext:
+def context(market: Market, **settings: object) -> JobContext:
     state = market.application.state
-    return JobContext(state.settings, market.database, state.gateways)
+    own = state.settings.model_copy(update=settings)
+    return JobContext(own, market.database, state.gateways)
 
 
 async def owed(market: Market, times: int = 1) -> tuple[object, dict[str, object]]:
@@ -49,6 +50,22 @@ async def test_a_worker_killed_behind_the_provider_counts_once(
     assert await refunds_in_books(market) == 1
     assert len(await facts(market.database, "payment.refund_succeeded")) == 1
     assert len(await facts(market.database, "order.refunded")) == 1
+    await market.balanced()
+
+
+async def test_a_refund_is_leased_for_as_long_as_the_settings_say(
+    market: Market, provider: Provider, clock: FrozenClock
+) -> None:
+    await owed(market)
+    provider.after["refund"] = crash
+    short = context(market, refund_lease_seconds=7)
+    assert await send_refunds(short) == 1
+    provider.after.clear()
+    clock.advance(seconds=7)
+    assert await send_refunds(short) == 0
+    clock.advance(seconds=1)
+    assert await send_refunds(short) == 1
+    assert await refunds_in_books(market) == 1
     await market.balanced()
 
 

@@ -1,10 +1,11 @@
-"""A provider that never answers: nobody waits for it longer than was set."""
+"""A provider that never answers, or not now: nobody waits for it longer than was set."""
 
 import asyncio
 import time
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.core.jobs import JobContext
 from app.orders.jobs import expire_unpaid
@@ -15,7 +16,9 @@ from app.payments.jobs import ask_about_silent, hear_notices, send_refunds
 from app.settings import Settings
 from tests.conftest import make_settings
 from tests.fakes import FrozenClock
+from tests.orders.books import facts
 from tests.orders.market import Market, problem
+from tests.payments.provider import Provider, be_away
 
 LIMIT_SECONDS = 0.5
 PATIENCE_SECONDS = 8
@@ -108,6 +111,23 @@ async def test_the_limit_hides_no_notices(market: Market, clock: FrozenClock) ->
     clock.advance(seconds=5)
     assert (await hear_notices(context(market)), await hear_notices(context(market))) == (1, 0)
     assert (await market.order(ann, order))["status"] == "paid"
+
+
+@pytest.mark.parametrize("call", ["find", "heard"])
+async def test_a_provider_that_goes_away_amid_its_notices_sends_them_again(
+    market: Market, provider: Provider, call: str
+) -> None:
+    ann = await market.buyer()
+    order = await market.place(ann)
+    await market.pay(ann, order, "sandbox_duplicate")
+    provider.before[call] = be_away
+    with capture_logs() as lines:
+        # The first of the two is left for later, the other one is heard.
+        assert await hear_notices(context(market)) == 1
+    assert lines == []
+    assert (await hear_notices(context(market)), await hear_notices(context(market))) == (1, 0)
+    assert len(await facts(market.database, "payment.captured")) == 1
+    await market.balanced()
 
 
 async def test_a_provider_that_sends_its_notices_is_not_asked_for_them(market: Market) -> None:
