@@ -108,6 +108,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_proofs_shown_group_id'), ['group_id'], unique=False)
         batch_op.create_index('ix_proofs_shown_at', ['at'], unique=False)
 
+    with op.batch_alter_table('refunds', schema=None) as batch_op:
+        batch_op.create_index('ix_refunds_shop_id_id', ['shop_id', 'id'], unique=False)
+
     with op.batch_alter_table('order_lines', schema=None) as batch_op:
         batch_op.add_column(sa.Column('unit_rebate_amount', sa.BigInteger(), server_default='0', nullable=False))
         batch_op.create_check_constraint(op.f('ck_order_lines_rebate'), sa.text('0 <= unit_rebate_amount AND unit_rebate_amount * quantity <= payable_amount'))
@@ -117,6 +120,9 @@ def downgrade() -> None:
     with op.batch_alter_table('order_lines', schema=None) as batch_op:
         batch_op.drop_constraint(op.f('ck_order_lines_rebate'), type_='check')
         batch_op.drop_column('unit_rebate_amount')
+
+    with op.batch_alter_table('refunds', schema=None) as batch_op:
+        batch_op.drop_index('ix_refunds_shop_id_id')
 
     op.drop_table('proofs_shown')
 

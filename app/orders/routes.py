@@ -20,6 +20,7 @@ from app.core.http.route import GoOutside, Reading, Transactional, attempt_of
 from app.core.i18n import Lang, Language
 from app.core.security import Principal, Tokens
 from app.groupbuy import errors as group_errors
+from app.groupbuy import service as groupbuy
 from app.identity.deps import MaybeMember, SignedIn, may
 from app.identity.rules import Right
 from app.orders import errors, service
@@ -29,6 +30,7 @@ from app.orders.schemas import (
     OrderPage,
     OrderShown,
     OrderWish,
+    OwedRefundShown,
     PaymentAnswer,
     PaymentShown,
     PaymentWish,
@@ -36,6 +38,7 @@ from app.orders.schemas import (
     PromotionReplayWish,
     QuoteShown,
     QuoteWish,
+    RefundPage,
     RefundRequest,
     RefundShown,
     ShipWish,
@@ -50,7 +53,9 @@ from app.orders.service import (
     RefundWish,
 )
 from app.payments import errors as payment_errors
+from app.payments import service as payments
 from app.payments.gateway import GatewayUnavailable
+from app.payments.models import RefundStatus
 from app.promotions.deps import CodeGuesses
 from app.promotions.errors import (
     AddOnNotOffered,
@@ -90,6 +95,11 @@ operator_router = APIRouter(
     prefix="/v1/operator/shops/{shop_id}/orders",
 )
 
+refunds_router = APIRouter(
+    tags=["operator_orders"],
+    route_class=Transactional,
+    prefix="/v1/operator/shops/{shop_id}/refunds",
+)
 replays = APIRouter(tags=["operator_orders"], route_class=Reading)
 
 ReadsOrders = Annotated[Principal, Depends(may(Right.ORDERS_READ))]
@@ -251,6 +261,26 @@ async def cancel(order_id: UUID, buyer: SignedIn, db: Db, now: Now, world: World
 
 
 @router.post(
+    "/v1/groups/{group_id}/leave",
+    responses=problems(
+        *_SIGNED,
+        NotFound,
+        errors.OrderNotCancellable,
+        payment_errors.PaymentInProgress,
+        group_errors.SeatNotLeavable,
+        GatewayUnavailable,
+    ),
+)
+async def leave_group(
+    group_id: UUID, buyer: SignedIn, db: Db, now: Now, world: World
+) -> OrderShown:
+    """Give up the caller's seat of a group that still gathers; what was paid comes back."""
+    order_id = await groupbuy.order_in_group(db, group_id, buyer.id)
+    await service.cancel(db, buyer.id, order_id, doors=world, now=now)
+    return OrderShown.whole(await service.order_of_member(db, buyer.id, order_id))
+
+
+@router.post(
     "/v1/orders/{order_id}/receive",
     responses=problems(*_SIGNED, NotFound, errors.OrderNotConfirmed, errors.WrongFulfilment),
 )
@@ -329,6 +359,27 @@ async def refund(
     return RefundShown.model_validate(dict(made))
 
 
+@refunds_router.get("", responses=problems(*_SIGNED, NotFound))
+async def list_refunds(
+    shop_id: UUID, _: ReadsOrders, db: ReadDb, paging: Paged, state: RefundStatus | None = None
+) -> RefundPage:
+    """The shop's refunds in one state or all, newest first; failed ones are tried again."""
+    found = await payments.refunds_of_shop(db, shop_id, state, paging)
+    return paging.page(found, lambda row: OwedRefundShown.model_validate(dict(row)))
+
+
+@refunds_router.post(
+    "/{refund_id}/retry",
+    responses=problems(*_SIGNED, NotFound, payment_errors.RefundNotRetryable),
+)
+async def retry_refund(
+    shop_id: UUID, refund_id: UUID, _: Refunds, db: Db, now: Now
+) -> OwedRefundShown:
+    """Send a refund again at once, instead of when its next try is due."""
+    sent = await payments.retry_refund(db, shop_id, refund_id, now=now)
+    return OwedRefundShown.model_validate(dict(sent))
+
+
 # A replay tells about orders, about the promotion, and by its margins about what goods cost.
 _REPLAYS = [
     *needs(Right.PROMOTIONS_READ),
@@ -353,4 +404,4 @@ async def replay_promotion(
     return PromotionReplayShown.of(found)
 
 
-ROUTERS = (quotes, router, operator_router, replays)
+ROUTERS = (quotes, router, operator_router, refunds_router, replays)

@@ -40,3 +40,12 @@ class RefundReferenceUsed(Problem):
     code = "refund_reference_used"
     title = "A refund with this reference exists"
     title_zh = "该退款编号已被使用"
+
+
+class RefundNotRetryable(Problem):
+    """The money is back with the buyer already."""
+
+    status = HTTPStatus.CONFLICT
+    code = "refund_not_retryable"
+    title = "The refund has succeeded already"
+    title_zh = "退款已成功，无需重试"

@@ -86,6 +86,7 @@ class Refund(SQLModel, table=True):
     __table_args__ = (
         sa.UniqueConstraint("shop_id", "reference"),
         sa.Index("ix_refunds_payment_id", "payment_id"),
+        sa.Index("ix_refunds_shop_id_id", "shop_id", "id"),
         sa.Index(
             "ix_refunds_unsent",
             "send_after",

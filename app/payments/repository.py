@@ -156,6 +156,35 @@ async def refunds_of_order(db: AsyncSession, order_id: UUID) -> Sequence[sa.RowM
     return await all_rows(db, _refunds_of, {"of_order": order_id})
 
 
+async def refunds_of_shop(
+    db: AsyncSession, shop_id: UUID, state: RefundStatus | None, after: UUID | None, limit: int
+) -> Sequence[sa.RowMapping]:
+    """A shop's refunds in one state or all, newest first, from an id on."""
+    statement = sa.select(_refunds).where(_refunds.c.shop_id == shop_id)
+    if state is not None:
+        statement = statement.where(_refunds.c.state == state)
+    if after is not None:
+        statement = statement.where(_refunds.c.id < after)
+    return await all_rows(db, statement.order_by(_refunds.c.id.desc()).limit(limit))
+
+
+async def refund_of_shop(db: AsyncSession, shop_id: UUID, refund_id: UUID) -> sa.RowMapping | None:
+    """One refund of this shop."""
+    statement = sa.select(_refunds).where(_refunds.c.id == refund_id, _refunds.c.shop_id == shop_id)
+    return await first_row(db, statement)
+
+
+async def send_now(db: AsyncSession, refund_id: UUID, at: datetime) -> sa.RowMapping | None:
+    """Let a refund be sent again at once; `None` where it has succeeded."""
+    statement = (
+        sa.update(_refunds)
+        .where(_refunds.c.id == refund_id, _refunds.c.state != RefundStatus.SUCCEEDED)
+        .values(send_after=at)
+        .returning(_refunds)
+    )
+    return await first_row(db, statement)
+
+
 async def claim_refunds(
     db: AsyncSession, now: datetime, lease_until: datetime, rows_max: int
 ) -> Sequence[sa.RowMapping]:

@@ -9,12 +9,16 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import events
+from app.core.audit_log import note
+from app.core.errors import NotFound
+from app.core.http.paging import Paging, Slice
 from app.core.ids import new_id
 from app.payments import repository
 from app.payments.errors import (
     AlreadyPaid,
     PaymentInProgress,
     RefundExceedsPayment,
+    RefundNotRetryable,
     RefundReferenceUsed,
 )
 from app.payments.events import PaymentCaptured, PaymentDeclined, RefundFailed, RefundSucceeded
@@ -299,6 +303,36 @@ async def postpone_refund(
     nth = min(max(refund["attempts"], 1), len(RESEND_AFTER_SECONDS))
     delay = RESEND_AFTER_SECONDS[nth - 1]
     await repository.resend_later(db, refund["id"], now + timedelta(seconds=delay), error[:200])
+
+
+async def refunds_of_shop(
+    db: AsyncSession, shop_id: UUID, state: RefundStatus | None, paging: Paging
+) -> Slice[sa.RowMapping]:
+    """A page of a shop's refunds in one state or all, newest first."""
+    after = paging.after(UUID)
+    rows = await repository.refunds_of_shop(
+        db, shop_id, state, after[0] if after else None, paging.limit + 1
+    )
+    return paging.cut(rows, lambda row: (row["id"],))
+
+
+async def retry_refund(
+    db: AsyncSession, shop_id: UUID, refund_id: UUID, *, now: datetime
+) -> sa.RowMapping:
+    """Let the worker send a refund again at once, whenever its next try was meant to be.
+
+    The provider knows it by its id, so a try that did arrive is not paid twice. Raises
+    `RefundNotRetryable` where the money is back.
+    """
+    if await repository.refund_of_shop(db, shop_id, refund_id) is None:
+        raise NotFound
+    sent = await repository.send_now(db, refund_id, now)
+    if sent is None:
+        raise RefundNotRetryable
+    subject = ("refund", refund_id)
+    change = ({"state": sent["state"].value}, {"attempts": sent["attempts"]})
+    await note(db, "refund.retried", subject, at=now, shop_id=shop_id, change=change)
+    return sent
 
 
 async def payments_of_order(db: AsyncSession, order_id: UUID) -> Sequence[sa.RowMapping]:

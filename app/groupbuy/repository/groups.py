@@ -208,6 +208,16 @@ async def sits_in(
     return await first_row(db, statement.limit(1)) is not None
 
 
+async def live_seat(db: AsyncSession, group_id: UUID, member_id: UUID) -> sa.RowMapping | None:
+    """The live seat of a member in a group."""
+    statement = sa.select(_seats).where(
+        _seats.c.group_id == group_id,
+        _seats.c.member_id == member_id,
+        _seats.c.status.in_(LIVE_SEATS),
+    )
+    return await first_row(db, statement)
+
+
 async def seat_of(db: AsyncSession, order_id: UUID) -> sa.RowMapping | None:
     """The seat of an order, if it has one."""
     return await first_row(db, sa.select(_seats).where(_seats.c.order_id == order_id))

@@ -15,6 +15,7 @@ from app.groupbuy.service.payment import (
 from app.groupbuy.service.seats import (
     SeatWish,
     leave,
+    order_in_group,
     release_seat,
     return_quota,
     return_seat_quota,
@@ -37,6 +38,7 @@ __all__ = [
     "note_failed_refund",
     "note_refund",
     "offer",
+    "order_in_group",
     "refuse_late",
     "release_seat",
     "retake_quota",

@@ -200,6 +200,15 @@ async def leave(db: AsyncSession, order_id: UUID, *, now: datetime) -> sa.RowMap
     return seat
 
 
+async def order_in_group(db: AsyncSession, group_id: UUID, member_id: UUID) -> UUID:
+    """The order of the member's live seat in a group; `NotFound` for who has none there."""
+    seat = await repository.live_seat(db, group_id, member_id)
+    if seat is None:
+        raise NotFound
+    order_id: UUID = seat["order_id"]
+    return order_id
+
+
 async def return_quota(db: AsyncSession, fact: GroupFailed | SeatPaymentRefused) -> None:
     """Reaction: the units of seats that came to nothing are for sale again."""
     if fact.units:

@@ -11,8 +11,10 @@ from app.orders.schemas.shown import (
     OrderLineShown,
     OrderPage,
     OrderShown,
+    OwedRefundShown,
     PaymentAnswer,
     PaymentShown,
+    RefundPage,
     RefundShown,
 )
 from app.orders.schemas.wishes import (
@@ -40,6 +42,7 @@ __all__ = [
     "OrderPage",
     "OrderShown",
     "OrderWish",
+    "OwedRefundShown",
     "PaymentAnswer",
     "PaymentShown",
     "PaymentWish",
@@ -48,6 +51,7 @@ __all__ = [
     "QuoteShown",
     "QuoteWish",
     "RefundLineWish",
+    "RefundPage",
     "RefundRequest",
     "RefundShown",
     "ShipWish",

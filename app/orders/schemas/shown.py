@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import ConfigDict, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from app.core.http.paging import Page
 from app.core.http.schema import Shown
@@ -201,6 +201,30 @@ class RefundShown(Shown):
         return reference.removeprefix(OF_THE_SHOP)
 
 
+class OwedRefundShown(RefundShown):
+    """A refund as the shop watches it: of which order, how often it was tried, and what failed."""
+
+    model_config = _example(
+        id=f"{_ID}a",
+        order_id=f"{_ID}1",
+        amount=9_900,
+        currency="CNY",
+        reason="group_failed",
+        reference=f"group_failed:{_ID}1",
+        state="failed",
+        attempts=1,
+        last_error="account_closed",
+        send_after=_AT,
+        created_at=_AT,
+        done_at=None,
+    )
+
+    order_id: UUID
+    attempts: int
+    last_error: str | None
+    send_after: datetime = Field(description="When it is sent again, where it is not back yet.")
+
+
 class OrderShown(OrderBriefShown):
     """An order with all that belongs to it."""
 
@@ -228,6 +252,7 @@ def _own(shape: type[Shown], row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 OrderPage = Page[OrderBriefShown]
+RefundPage = Page[OwedRefundShown]
 
 
 class PaymentAnswer(Shown):

@@ -1,10 +1,10 @@
 """Price past orders again with a promotion: what it would have cost, had it been there."""
 
-import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from app.catalog import service as catalog
 from app.catalog.rules import BasketGoods, Goods, Stocked, Wanted
 from app.community import service as community
 from app.community.rules import Standing
+from app.core.beside import think
 from app.core.db import let_go
 from app.orders.models import LineOrigin
 from app.orders.repository import orders as repository
@@ -70,7 +71,7 @@ async def replay(
     stage = tried.stage(at_any_time=True)
     channel = channel_for(draft.promotion)
     past_ones = _Past(tried, stage, channel, _by_order(lines), shelf, used, standings)
-    found = await asyncio.to_thread(past_ones.replayed, rows)
+    found = await think(lambda is_over: past_ones.replayed(rows, is_over))
     oldest_at = counted["oldest_at"]
     return Replay(
         tried=tried,
@@ -110,8 +111,12 @@ class _Past:
     used: Mapping[UUID, frozenset[UUID]]
     standings: Mapping[UUID, Standing]
 
-    def replayed(self, rows: Iterable[sa.RowMapping]) -> list[Replayed]:
-        return replayed(self.stage, [self._order(row) for row in rows])
+    def replayed(
+        self, rows: Iterable[sa.RowMapping], is_over: Callable[[], bool]
+    ) -> list[Replayed]:
+        """Orders of a large shop take seconds: it ends with the one at hand when nobody waits."""
+        waited_for = takewhile(lambda _: not is_over(), rows)
+        return replayed(self.stage, (self._order(row) for row in waited_for))
 
     def _order(self, row: sa.RowMapping) -> PastOrder:
         lines = self.lines[row["id"]]

@@ -1,6 +1,5 @@
 """Show what a promotion would do to baskets, by the engine that prices them for buyers."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog import service as catalog
 from app.catalog.rules import BasketGoods, Stocked, Wanted
+from app.core.beside import think
 from app.core.db import let_go
 from app.promotions.pricing.basket import Buyer
 from app.promotions.rules import PromotionWish
@@ -92,7 +92,7 @@ async def preview(db: AsyncSession, shop_id: UUID, wish: PreviewWish, *, now: da
         wish.buyer or buyer_for(draft.promotion),
     )
     await let_go(db)
-    return await asyncio.to_thread(stand.preview, baskets)
+    return await think(lambda _: stand.preview(baskets))
 
 
 async def _made(db: AsyncSession, tried: Rehearsal) -> Sequence[TrialBasket]:
@@ -102,7 +102,7 @@ async def _made(db: AsyncSession, tried: Rehearsal) -> Sequence[TrialBasket]:
     given = await catalog.goods_of(db, tried.shop.id, offered(rule))
     conditions = draft.promotion.conditions
     trial = Trial(draft.id, rule, match, conditions, goods, _in_a_row(given))
-    return await asyncio.to_thread(baskets_for, trial)
+    return await think(lambda _: baskets_for(trial))
 
 
 def _in_a_row(shelf: Shelf) -> Sequence[Stocked]:
