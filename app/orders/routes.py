@@ -365,7 +365,7 @@ async def list_refunds(
 ) -> RefundPage:
     """The shop's refunds in one state or all, newest first; failed ones are tried again."""
     found = await payments.refunds_of_shop(db, shop_id, state, paging)
-    return paging.page(found, lambda row: OwedRefundShown.model_validate(dict(row)))
+    return paging.page(found, OwedRefundShown.of)
 
 
 @refunds_router.post(
@@ -377,7 +377,7 @@ async def retry_refund(
 ) -> OwedRefundShown:
     """Send a refund again at once, instead of when its next try is due."""
     sent = await payments.retry_refund(db, shop_id, refund_id, now=now)
-    return OwedRefundShown.model_validate(dict(sent))
+    return OwedRefundShown.of(sent)
 
 
 # A replay tells about orders, about the promotion, and by its margins about what goods cost.

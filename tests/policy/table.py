@@ -273,10 +273,13 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/orders/{order_id}/payments"): OWN,
     ("POST", "/v1/orders/{order_id}/cancel"): OWN,
     ("POST", "/v1/orders/{order_id}/receive"): OWN,
+    ("POST", "/v1/groups/{group_id}/leave"): OWN,
     ("GET", SHOP + "/orders"): _of_shop("orders.read"),
     ("GET", ORDER): _of_shop("orders.read"),
     ("POST", ORDER + "/ship"): _of_shop("orders.write"),
     ("POST", ORDER + "/refunds"): _of_shop("refunds.write"),
+    ("GET", SHOP + "/refunds"): _of_shop("orders.read"),
+    ("POST", SHOP + "/refunds/{refund_id}/retry"): _of_shop("refunds.write"),
     # Both the promotion and the orders are told about, and margins, too.
     ("POST", SHOP + "/promotion-replays"): _of_shop(
         "promotions.read", "orders.read", "catalog.read"

@@ -81,6 +81,7 @@ MAKERS: dict[tuple[str, str], Callable[[Yard], Awaitable[UUID]]] = {
     ("POST", "/v1/orders/{order_id}/payments"): Yard.make_placed,
     ("POST", "/v1/orders/{order_id}/cancel"): Yard.make_placed,
     ("POST", "/v1/orders/{order_id}/receive"): Yard.make_shipped,
+    ("POST", "/v1/groups/{group_id}/leave"): Yard.make_own_group,
     ("POST", PRODUCT + "/publish"): Yard.make_draft,
     ("POST", CAMPAIGN + "/stop"): lambda yard: yard.campaign(size=3),
     ("POST", PROMOTION + "/pause"): Yard.make_live,

@@ -220,6 +220,12 @@ class Yard(Market):
         await self.pay(leader, order)
         return UUID(order["group_id"])
 
+    async def make_own_group(self) -> UUID:
+        """A group that gathers, with a seat of the buyer's."""
+        order = await self.open_group(self.buyer_)
+        await self.pay(self.buyer_, order)
+        return UUID(order["group_id"])
+
     async def make_placed(self) -> UUID:
         return UUID((await self.place(self.buyer_))["id"])
 
@@ -235,6 +241,12 @@ class Yard(Market):
         answer = await self.shop_does(self.owner, {"id": order_id}, "ship", body)
         assert answer.status_code == 200, answer.text
         return order_id
+
+    async def make_refund_id(self) -> UUID:
+        """A refund that the worker has not sent yet."""
+        order_id = await self.make_order_id()
+        made = await self.refund(self.owner, {"id": order_id}, reference=uuid4().hex)
+        return UUID(made["id"])
 
     async def make_operator_id(self) -> UUID:
         return await self.operator(self.shop_id, role=ShopRole.STAFF)
@@ -283,6 +295,7 @@ PARAMETERS = (
     "batch_id",
     "campaign_id",
     "group_id",
+    "refund_id",
     "operator_id",
     "key_id",
     "address_id",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, field_validator
@@ -214,7 +214,7 @@ class OwedRefundShown(RefundShown):
         state="failed",
         attempts=1,
         last_error="account_closed",
-        send_after=_AT,
+        next_try_at=_AT,
         created_at=_AT,
         done_at=None,
     )
@@ -222,7 +222,12 @@ class OwedRefundShown(RefundShown):
     order_id: UUID
     attempts: int
     last_error: str | None
-    send_after: datetime = Field(description="When it is sent again, where it is not back yet.")
+    next_try_at: datetime = Field(description="When it is sent again, where it is not back yet.")
+
+    @classmethod
+    def of(cls, row: Mapping[Any, Any]) -> Self:
+        """As the shop watches it."""
+        return cls.model_validate({**row, "next_try_at": row["send_after"]})
 
 
 class OrderShown(OrderBriefShown):
