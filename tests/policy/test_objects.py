@@ -217,6 +217,7 @@ async def more_of_everything(world: World) -> None:
             "brand_id",
             "audience_id",
             "member_id",
+            "refund_id",
         ):
             for _ in range(2):
                 await yard.make(parameter)

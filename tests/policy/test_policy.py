@@ -145,7 +145,7 @@ async def do(world: World, operation: Operation, who: Who) -> httpx2.Response:
     caller: Caller = world.caller(who, POLICY[route].right)
     if operation.path == "/v1/auth/sign-out":
         caller, _ = await world.again(who)
-    elif operation.path.endswith("/leave"):
+    elif operation.path == "/v1/communities/{community_id}/leave":
         joined = await caller.post(operation.url(ids).replace("/leave", "/join"))
         assert joined.status_code == 200, joined.text
     body = await BODIES[route](world, who) if route in BODIES else None

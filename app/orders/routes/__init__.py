@@ -1,0 +1,6 @@
+"""Orders over HTTP: the buyer's side and the shop's side."""
+
+from app.orders.routes.buying import ROUTERS as BUYING
+from app.orders.routes.shop import ROUTERS as SHOP
+
+ROUTERS = (*BUYING, *SHOP)
