@@ -67,13 +67,12 @@ async def _start(race: Race, **env: str) -> None:
 async def _at_the_last_moment(race: Race) -> None:
     """Comes first: it aims by the machine's clock, which the service leaves behind later.
 
-    All stories wait for their moments together, and are judged when these have passed.
+    The stories whose moments need no common row wait for them together.
     """
     await _start(race, **SHORT_HOLDS)
     stories = (
         race_money.last_moment(race),
         race_groups.at_the_deadline(race, SHORT_GROUP_SECONDS),
-        race_promotions.given_back_at_the_last_moment(race),
     )
     for story in stories:
         await anext(story)
@@ -81,6 +80,7 @@ async def _at_the_last_moment(race: Race) -> None:
     await race.world.quiet()
     for story in stories:
         await anext(story, None)
+    await race_promotions.given_back_at_the_last_moment(race)
     await _rest(race, "after the last moments")
     await race.world.stop()
 
