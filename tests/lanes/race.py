@@ -67,17 +67,20 @@ async def _start(race: Race, **env: str) -> None:
 async def _at_the_last_moment(race: Race) -> None:
     """Comes first: it aims by the machine's clock, which the service leaves behind later.
 
-    All of it waits for its moments at the same time, and is judged when they have passed.
+    The stories whose moments need no common row wait for them together.
     """
     await _start(race, **SHORT_HOLDS)
-    judges = await asyncio.gather(
+    stories = (
         race_money.last_moment(race),
         race_groups.at_the_deadline(race, SHORT_GROUP_SECONDS),
-        race_promotions.given_back_at_the_last_moment(race),
     )
+    for story in stories:
+        await anext(story)
+    await asyncio.gather(*map(anext, stories))
     await race.world.quiet()
-    for judge in judges:
-        await judge()
+    for story in stories:
+        await anext(story, None)
+    await race_promotions.given_back_at_the_last_moment(race)
     await _rest(race, "after the last moments")
     await race.world.stop()
 

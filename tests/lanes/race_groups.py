@@ -3,16 +3,16 @@
 import asyncio
 import itertools
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from tests.lanes.history import Answer
-from tests.lanes.race_money import PAYERS_AT_ONCE, Aim, Judge, in_short, later
+from tests.lanes.race_money import PAYERS_AT_ONCE, Aim, Story, in_short, later
 from tests.lanes.race_seats import TRIES_AT_ONCE, Race, tally
 from tests.lanes.world import (
     DELAY,
@@ -29,6 +29,9 @@ OPENERS = JOINERS = 32
 LATE = 2
 SIZE, GROUPS = 4, 8
 DEVICES_AT_ONCE = 50
+# Who joins a group that lives for seconds may come too late, on a slow machine: it is tried again.
+GOES_MAX = 5
+UNITS = 20
 Wish = tuple[Buyer, dict[str, Any]]
 
 
@@ -200,7 +203,27 @@ async def _refused(race: Race, leader: Buyer, baskets: Sequence[dict[str, Any]],
     race.report.same(f"{what}, the leader", tally(answers), wanted)
 
 
-async def at_the_deadline(race: Race, group_seconds: int) -> Judge:
+@dataclass
+class Shots:
+    """Payments aimed at a moment, and how many seconds after it their money was taken."""
+
+    aim: Aim = field(default_factory=Aim)
+    misses: list[float] = field(default_factory=list)
+
+    def hit(self, miss_seconds: float) -> None:
+        self.misses.append(miss_seconds)
+        self.aim.correct(miss_seconds)
+
+    def told(self) -> str:
+        near = [miss for miss in self.misses if abs(miss) <= 0.05]
+        in_time = sum(miss <= 0 for miss in near)
+        return (
+            f"of {len(self.misses)} payments {in_time} within 50 ms before the deadline and"
+            f" {len(near) - in_time} within 50 ms after it"
+        )
+
+
+async def at_the_deadline(race: Race, group_seconds: int) -> Story:
     """The last of a group pay at the moment its time ends, at once or by a slow payment.
 
     Money taken by the deadline completes the group, money taken later goes back; nobody stays
@@ -208,25 +231,37 @@ async def at_the_deadline(race: Race, group_seconds: int) -> Judge:
     """
     more = {"group_seconds": group_seconds}
     sizes = [2 + number % 2 for number in range(race.size.late_groups)]
-    stalls = [await race.world.fair.stall(units=3, size=size, **more) for size in sizes]
-    free, aim, ways = list(race.buyers), Aim(), itertools.cycle((SUCCESS, DELAY, DELAY))
+    stalls = [await race.world.fair.stall(units=UNITS, size=size, **more) for size in sizes]
+    free, ways, shots = deque(race.buyers), itertools.cycle((SUCCESS, DELAY, DELAY)), Shots()
+    yield
 
     async def one(stall: Stall, size: int) -> tuple[UUID, str] | None:
-        leader, *others = people = [free.pop() for _ in range(size)]
-        first = await leader.bought(stall.basket(open=stall.campaign_id))
-        basket = stall.basket(join=first["group_id"])
-        orders = [await _joined(buyer, basket) for buyer in others]
-        pairs = [(buyer, order) for buyer, order in zip(others, orders, strict=True) if order]
-        pays = await asyncio.gather(*(_at_its_end(aim, *pair, next(ways)) for pair in pairs))
-        free.extend(people)
-        if len(pays) < size - 1:
-            return None
-        return UUID(first["group_id"]), " and ".join(sorted(map(in_short, pays)))
+        for _ in range(GOES_MAX):
+            people = [free.popleft() for _ in range(size)]
+            holds = await _all_but_paid(stall, people)
+            pays = await asyncio.gather(*(_at_its_end(shots, *each, next(ways)) for each in holds))
+            free.extend(people)
+            if pays:
+                told = " and ".join(sorted(map(in_short, pays)))
+                return UUID(holds[0][1]["group_id"]), told
+        return None
 
     tries = await limited(PAYERS_AT_ONCE, map(one, stalls, sizes))
-    figures = f"{len(tries)} groups, {tries.count(None)} over before all had joined"
-    race.report.line("17 deadline", f"{figures}, aimed {round(aim.early_seconds * 1_000)} ms early")
-    return partial(_complete_or_back, race, [each for each in tries if each is not None])
+    judged = [each for each in tries if each is not None]
+    race.report.line("17 deadline", f"{len(judged)} groups of {len(tries)}; {shots.told()}")
+    yield
+    await _complete_or_back(race, judged)
+
+
+async def _all_but_paid(stall: Stall, people: Sequence[Buyer]) -> list[tuple[Buyer, Any]]:
+    """Seats of all but the leader, who has paid; none when the group's time was over before."""
+    leader, *others = people
+    first = await leader.placed(stall.basket(open=stall.campaign_id))
+    if (await leader.pay(first)).status != 201:
+        return []
+    basket = stall.basket(join=first["group_id"])
+    holds = [(buyer, await _joined(buyer, basket)) for buyer in others]
+    return holds if all(order for _, order in holds) else []
 
 
 async def _complete_or_back(race: Race, tries: Sequence[tuple[UUID, str]]) -> None:
@@ -247,13 +282,16 @@ async def _joined(buyer: Buyer, basket: dict[str, Any]) -> dict[str, Any] | None
     return order
 
 
-async def _at_its_end(aim: Aim, buyer: Buyer, order: dict[str, Any], how: str) -> Answer:
+async def _at_its_end(shots: Shots, buyer: Buyer, order: dict[str, Any], how: str) -> Answer:
     """Pay so that the money is taken about when the seat's time, which is the group's, ends."""
     ends_at = datetime.fromisoformat(order["expires_at"])
     earlier = DELAY_SECONDS if how == DELAY else 0
-    paid = await later(aim.until(ends_at) - earlier, partial(buyer.pay, order, how))()
-    if how == SUCCESS:
-        aim.learn(was_late=paid.status != 201)
+    paid = await later(shots.aim.until(ends_at) - earlier, partial(buyer.pay, order, how))()
+    if paid.status == 201:
+        begun_at = datetime.fromisoformat(paid.body["payment"]["created_at"])
+        shots.hit((begun_at - ends_at).total_seconds() + earlier)
+    else:
+        shots.aim.learn(was_late=True)
     return paid
 
 

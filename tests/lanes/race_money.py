@@ -3,10 +3,9 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,8 +16,8 @@ from tests.lanes.world import DELAY, DUPLICATE, SUCCESS, Buyer, Stall, at_once, 
 
 PAYERS_AT_ONCE = 16
 Work = Callable[[], Awaitable[Answer]]
-# What is to be said of tries, once nothing is under way any more.
-Judge = Callable[[], Awaitable[None]]
+# A story in three parts that waits at each `yield`: what it needs, its tries, its judgement.
+Story = AsyncIterator[None]
 
 
 def later(seconds: float, work: Work) -> Work:
@@ -205,13 +204,14 @@ async def _succeeded_once(race: Race, group_id: str, size: int) -> None:
     race.report.same(f"a group of {size}", tuple(found.values()), wanted)
 
 
-async def last_moment(race: Race) -> Judge:
+async def last_moment(race: Race) -> Story:
     """Pay at the moment the hold on the only unit ends, while another waits for it.
 
     Whatever comes first: the order is paid, or it is not and the money is back.
     """
     stalls = [await race.world.fair.stall(units=1, size=2) for _ in range(race.size.late_payers)]
     free, aim = list(race.buyers), Aim()
+    yield
 
     async def one(number: int, stall: Stall) -> tuple[dict[str, Any], str]:
         payer, rival = free.pop(), free.pop()
@@ -233,7 +233,8 @@ async def last_moment(race: Race) -> Judge:
     tries = await limited(PAYERS_AT_ONCE, (one(*each) for each in enumerate(stalls)))
     early_ms = round(aim.early_seconds * 1_000)
     race.report.line("7 last moment", f"{len(tries)} tries, aimed {early_ms} ms early at the end")
-    return partial(_whole_or_back, race, tries)
+    yield
+    await _whole_or_back(race, tries)
 
 
 async def _whole_or_back(race: Race, tries: Sequence[tuple[dict[str, Any], str]]) -> None:
@@ -273,7 +274,14 @@ class Aim:
     def learn(self, *, was_late: bool) -> None:
         """Set out a little earlier after coming late, a little later after coming in time."""
         moved = self.early_seconds + (0.02 if was_late else -0.02)
-        self.early_seconds = min(max(moved, -0.2), 1.5)
+        self._set_out(moved)
+
+    def correct(self, miss_seconds: float) -> None:
+        """The same where it is known by how much the moment was missed."""
+        self._set_out(self.early_seconds + miss_seconds / 4)
+
+    def _set_out(self, early_seconds: float) -> None:
+        self.early_seconds = min(max(early_seconds, -0.2), 1.5)
 
 
 async def many_due(race: Race) -> list[str]:

@@ -270,7 +270,10 @@ class World:
 
     def __init__(self, backend: str, url: str, folder: Path) -> None:
         self.backend, self.url, self.folder = backend, url, folder
-        self.settings = make_settings(url, access_token_ttl_seconds=86_400, db_pool_size=4)
+        # The lane writes too, among servers that are busy, and would rather wait than give up.
+        self.settings = make_settings(
+            url, access_token_ttl_seconds=86_400, db_pool_size=4, db_lock_timeout_ms=30_000
+        )
         self.engine: AsyncEngine = create_async_engine(
             self.settings.sqlalchemy_url, poolclass=NullPool
         )
