@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -232,8 +232,10 @@ async def _copies(
 
 
 async def _add(made: World, model: Any, rows: Sequence[dict[str, Any]]) -> None:
-    left = iter(rows)
-    while some := list(islice(left, ROWS_AT_ONCE)):
-        await made.fair.database.transact(
-            lambda db, some=some: db.execute(sa.insert(table(model)), some)
-        )
+    for begin in range(0, len(rows), ROWS_AT_ONCE):
+        add, some = sa.insert(table(model)), rows[begin : begin + ROWS_AT_ONCE]
+        await made.fair.database.transact(partial(_execute, add, some))
+
+
+async def _execute(add: sa.Insert, rows: Sequence[dict[str, Any]], db: AsyncSession) -> None:
+    await db.execute(add, rows)

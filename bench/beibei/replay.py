@@ -239,8 +239,8 @@ class Sweep:
 
     def waits(self, column: int) -> list[float]:
         """For each failing group, when it was seen failed (1) or refunded (2)."""
-        waits, counted = [], 0
-        for poll in self.seen:
-            waits += [poll[0]] * (poll[column] - counted)
-            counted = poll[column]
+        waits, counted = list[float](), 0
+        for at, *counts in self.seen:
+            waits += [at] * (counts[column - 1] - counted)
+            counted = counts[column - 1]
         return waits
