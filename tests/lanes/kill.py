@@ -40,8 +40,8 @@ class Wanted:
 
 
 KILLS: Mapping[tuple[str, str], Wanted] = {
-    ("ci", "sqlite"): Wanted(3),
-    ("ci", "postgresql"): Wanted(5, outages=1),
+    ("ci", "sqlite"): Wanted(2),
+    ("ci", "postgresql"): Wanted(4, outages=1),
     ("full", "sqlite"): Wanted(25),
     ("full", "postgresql"): Wanted(60, outages=10),
 }
@@ -50,7 +50,7 @@ MEMBERS_EACH = 4
 GROUP_SECONDS = 6
 ROOMY_SECONDS = 60
 LAST_STORIES_SECONDS_MAX = 150
-REPLAYS_MAX = 300
+REPLAYS_MAX = {"ci": 100, "full": 300}
 REQUEST_SECONDS = 8
 # A slow machine may come late to see that a request's time is over.
 ANSWER_SECONDS_MAX = REQUEST_SECONDS + 7
@@ -398,7 +398,7 @@ async def _afterwards(made: World, report: Report) -> None:
 
 def _kept_answers(made: World) -> Iterator[Told]:
     kept = [told for told in made.history.told if told.answer.is_kept]
-    yield from random.sample(kept, min(REPLAYS_MAX, len(kept)))
+    yield from random.sample(kept, min(REPLAYS_MAX[scale()], len(kept)))
 
 
 _FIGURES = {
