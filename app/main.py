@@ -7,12 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core import system
 from app.core.clock import Clock, SharedTestClock, SystemClock
-from app.core.db import Database
+from app.core.db import DATABASE_ERRORS, Database
 from app.core.http.docs import add_docs
 from app.core.http.limits import RateLimits
 from app.core.http.openapi import describe
@@ -119,7 +117,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 async def _follow_the_clock(database: Database) -> None:
     while True:
-        with contextlib.suppress(DBAPIError, PoolTimeout, OSError):
+        with contextlib.suppress(*DATABASE_ERRORS):
             async with database.reading() as db:
                 await database.clock.sync(db)
         await asyncio.sleep(30)

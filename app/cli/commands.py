@@ -17,6 +17,7 @@ from app.cli.promotions import promotions
 from app.cli.serving import listen, run_server, uvicorn_options
 from app.cli.shared import EPILOG, MISUSED, fail, fail_away, run_on_database, say, settings_here
 from app.cli.texts import text
+from app.core.db import DATABASE_ERRORS
 from app.core.errors import AlreadyExists
 from app.core.http.schema import Email
 from app.identity.rules import PlatformRole
@@ -112,7 +113,7 @@ def _migrated(settings: Settings) -> tuple[str | None, str | None]:
         return asyncio.run(upgrade(settings))
     except LookupError:
         fail(text("no_migrations"))
-    except demo_commands.AWAY as error:
+    except DATABASE_ERRORS as error:
         fail_away(error)
 
 

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import typer
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.cli.migrations import upgrade
 from app.cli.operators import NewOperator, make_operator
 from app.cli.serving import listen, run_server
 from app.cli.shared import fail, fail_away, run_on_database, say, settings_here
 from app.cli.texts import terminal_language, text
+from app.core.db import DATABASE_ERRORS
 from app.demo.invitation import invitation
 from app.demo.server import OwnServer, ServerStartError
 from app.demo.story import play_story
@@ -24,7 +23,6 @@ from app.identity.rules import PlatformRole
 from app.seed import OPERATOR_EMAIL, OPERATOR_PASSWORD, SeedRefusedError, plant
 from app.settings import Settings
 
-AWAY = (DBAPIError, PoolTimeout, OSError)
 DEMO_DATABASE = Path("demo.db")
 HOST = "127.0.0.1"
 
@@ -72,7 +70,7 @@ def _migrate(settings: Settings) -> None:
         asyncio.run(upgrade(settings))
     except LookupError:
         fail(text("no_migrations"))
-    except AWAY as error:
+    except DATABASE_ERRORS as error:
         fail_away(error)
 
 

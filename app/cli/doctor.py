@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.migrations import newest_revision, revision_of
-from app.core.db import Database, unsafe_settings
+from app.core.db import DATABASE_ERRORS, Database, unsafe_settings
 from app.core.jobs import last_beat
 from app.core.system import CLOCK_OFFSET_MAX_SECONDS
 from app.settings import DEVELOPMENT_SECRET, SECRET_BYTES_MIN, Settings
@@ -17,7 +16,6 @@ from app.settings import DEVELOPMENT_SECRET, SECRET_BYTES_MIN, Settings
 BEAT_FRESH = timedelta(seconds=30)
 # A secret of so few different characters was typed, not drawn.
 SECRET_VARIETY_MIN = 10
-AWAY = (DBAPIError, PoolTimeout, OSError)
 
 
 class Verdict(StrEnum):
@@ -56,7 +54,7 @@ async def _database(settings: Settings, database: Database) -> Finding:
     try:
         async with database.reading() as db:
             await db.connection()
-    except AWAY as error:
+    except DATABASE_ERRORS as error:
         return Finding("database", Verdict.FAIL, f"{kind}: {type(error).__name__}")
     return Finding("database", Verdict.OK, kind)
 

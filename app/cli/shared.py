@@ -6,12 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, TypeVar
 
 import typer
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.cli.texts import text
 from app.core.clock import SharedTestClock, SystemClock
-from app.core.db import Database
+from app.core.db import DATABASE_ERRORS, Database
 from app.core.logging import configure_logging
 from app.settings import Settings, settings_or_exit
 from app.wiring import WIRING
@@ -61,7 +59,7 @@ def run_on_database(settings: Settings, work: Callable[[Database], Awaitable[T]]
 
     try:
         return asyncio.run(run())
-    except (DBAPIError, PoolTimeout, OSError) as error:
+    except DATABASE_ERRORS as error:
         fail_away(error)
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
 
+import asyncpg
 import sqlalchemy as sa
 from fastapi import Depends, Request
 from sqlalchemy import event
@@ -36,6 +37,16 @@ BUSY_SQLITE_CODES = frozenset({5, 6, 9, 10, 13, 14})
 DURABLE_SETTINGS = ("synchronous_commit", "fsync", "full_page_writes")
 RETRYABLE_CONSTRAINT = "uq_outbox_events_aggregate_id"
 
+# What a statement may raise. The driver's own errors come untranslated from a connection that is
+# lost while it is being prepared, before any statement.
+DATABASE_ERRORS = (
+    DBAPIError,
+    PoolTimeout,
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+
 T = TypeVar("T")
 
 
@@ -56,17 +67,22 @@ def is_retryable(error: BaseException) -> bool:
 def is_outage(error: BaseException) -> bool:
     """True when the database is busy, full or away: the client may come again, nothing is lost."""
     # A name that does not resolve, a port that refuses and a full disk are all plain OSErrors.
-    if isinstance(error, PoolTimeout | OSError):
+    if isinstance(error, PoolTimeout | OSError | asyncpg.InterfaceError):
         return True
+    if isinstance(error, asyncpg.PostgresError):
+        return _says_away(str(error.sqlstate))
     if not isinstance(error, DBAPIError):
         return False
     if error.connection_invalidated or is_retryable(error):
         return True
-    sqlstate = _sqlstate(error)
-    if sqlstate:
-        return sqlstate in BUSY_SQLSTATES or sqlstate.startswith(BUSY_SQLSTATE_CLASSES)
+    if sqlstate := _sqlstate(error):
+        return _says_away(sqlstate)
     # SQLite calls a missing table operational too; only its code tells a busy file from a fault.
     return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in BUSY_SQLITE_CODES
+
+
+def _says_away(sqlstate: str) -> bool:
+    return sqlstate in BUSY_SQLSTATES or sqlstate.startswith(BUSY_SQLSTATE_CLASSES)
 
 
 def log_fault(log: Any, work: str, error: Exception, **facts: Any) -> None:
@@ -276,5 +292,5 @@ async def ping(database: Database) -> None:
     try:
         async with database.reading() as db:
             await db.execute(sa.text("SELECT 1"))
-    except (DBAPIError, PoolTimeout, OSError) as error:
+    except DATABASE_ERRORS as error:
         raise Unavailable from error

@@ -214,6 +214,38 @@ async def test_terminated_backends_are_answered_503_and_then_recover(
 
 
 @pytest.mark.usefixtures("only_postgresql")
+@pytest.mark.parametrize("lost", ["closed", "refused"])
+async def test_a_connection_lost_while_it_is_prepared_is_answered_503(
+    client: httpx2.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """A new connection is prepared by the driver's own means, with errors in its own words."""
+    prepare = asyncpg.Connection.set_type_codec
+
+    async def cut(self: asyncpg.Connection, *told: Any, **more: Any) -> None:
+        if lost == "refused":
+            raise asyncpg.CannotConnectNowError("the database system is shutting down")
+        await self.close()
+        await prepare(self, *told, **more)
+
+    await database.dispose()
+    before = await all_rows(database)
+    await database.dispose()
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncpg.Connection, "set_type_codec", cut)
+        problem_of(await client.post("/v1/things", json=WISH, headers=keyed()), 503, "unavailable")
+        problem_of(await client.get("/v1/things"), 503, "unavailable")
+        with pytest.raises(Unavailable):
+            await ping(database)
+        with pytest.raises((asyncpg.InterfaceError, asyncpg.PostgresError)) as away:
+            await database.transact(lambda db: add_one(db, uuid4()))
+        assert is_outage(away.value)
+        assert not is_retryable(away.value)
+    assert not is_outage(asyncpg.UndefinedFunctionError("a fault of ours"))
+    assert await all_rows(database) == before
+    assert (await client.post("/v1/things", json=WISH, headers=keyed())).status_code == 201
+
+
+@pytest.mark.usefixtures("only_postgresql")
 async def test_a_deadlock_is_run_again(database: Database) -> None:
     ids = sorted((uuid4(), uuid4()))
 

@@ -4,13 +4,11 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 
-from app.core.db import is_outage
+from app.core.db import DATABASE_ERRORS, is_outage
 from app.core.errors import InternalError, MethodNotAllowed, Problem, Unavailable
 from app.core.http.middleware import Envelope, Shield
 from app.core.http.problem import from_http_exception, from_validation, render
@@ -59,7 +57,7 @@ def add_rendering(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _framework)
-    for kind in (DBAPIError, PoolTimeout, OSError):
+    for kind in DATABASE_ERRORS:
         app.add_exception_handler(kind, _database)
 
 

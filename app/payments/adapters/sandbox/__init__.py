@@ -11,11 +11,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.db import Database
+from app.core.db import DATABASE_ERRORS, Database
 from app.payments.adapters.sandbox import repository
 from app.payments.gateway import (
     Charge,
@@ -136,7 +134,7 @@ class SandboxGateway:
     async def _booked(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         try:
             return await self._database.transact(work)
-        except (DBAPIError, PoolTimeout, OSError) as error:
+        except DATABASE_ERRORS as error:
             raise GatewayUnavailable from error
 
 
