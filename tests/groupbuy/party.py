@@ -1,24 +1,29 @@
 """People who buy together: short ways to open, join, pay, leave, and to look at what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import Database
+from app.core.errors import Problem
 from app.core.events import OutboxEvent
 from app.core.sql import table
 from app.groupbuy import service
-from app.groupbuy.models import Campaign, Group, GroupStatus, Seat, SeatStatus
+from app.groupbuy.models import Campaign, CampaignMember, Group, GroupStatus, Seat, SeatStatus
 from app.groupbuy.rules.campaigns import CampaignWish, GroupPriceWish
 from app.groupbuy.service import campaigns
 from app.identity import service as identity
 from app.promotions.pricing.basket import Buyer
+from app.promotions.pricing.group_price import LadderTier
+from tests.conftest import rows_in
 from tests.fakes import FrozenClock
+from tests.orders.books import state_of
 
 LIVE = (SeatStatus.RESERVED, SeatStatus.PAID, SeatStatus.CONFIRMED)
 PAID = (SeatStatus.PAID, SeatStatus.CONFIRMED)
@@ -71,6 +76,13 @@ class Party:
             **more,
         }
         return CampaignWish(**values)
+
+    def ladder(self, **amounts: int) -> tuple[LadderTier, ...]:
+        """Tiers above the size by name: `of_5=8_900`."""
+        return tuple(
+            LadderTier(int(name.removeprefix("of_")), {self.variant_id: amount})
+            for name, amount in amounts.items()
+        )
 
     async def draft(self, **more: Any) -> campaigns.OperatorView:
         return await self.database.transact(
@@ -157,11 +169,28 @@ class Party:
         await self.pay(place)
         return place
 
-    async def joined(self, group_id: UUID) -> Place:
+    async def joined(self, group_id: UUID, member_id: UUID | None = None) -> Place:
         """A seat that was joined and paid."""
-        place = await self.join(group_id)
+        place = await self.join(group_id, member_id)
         await self.pay(place)
         return place
+
+    async def gathered(self, campaign_id: UUID, paid: int) -> list[Place]:
+        """A group of which so many have paid, the leader first."""
+        leader = await self.opened(campaign_id)
+        return [leader, *[await self.joined(leader.group_id) for _ in range(paid - 1)]]
+
+    async def stop(self, campaign_id: UUID, *, version: int = 2, ends_groups: bool = True) -> None:
+        await self.database.transact(
+            lambda db: campaigns.stop_campaign(
+                db,
+                self.shop_id,
+                campaign_id,
+                ends_groups=ends_groups,
+                version=version,
+                now=self.now,
+            )
+        )
 
     async def pay(
         self, place: Place, *, captured_at: datetime | None = None, times: int = 1
@@ -204,10 +233,19 @@ class Party:
         return row["status"], row["taken"], row["paid"]
 
     async def seat(self, place: Place) -> SeatStatus:
+        status: SeatStatus = (await self.seat_row(place))["status"]
+        return status
+
+    async def seat_row(self, place: Place) -> dict[str, Any]:
         seats = table(Seat)
         [row] = await self._rows(sa.select(seats).where(seats.c.order_id == place.order_id))
-        status: SeatStatus = row["status"]
-        return status
+        return row
+
+    async def units_of(self, campaign_id: UUID, member_id: UUID) -> int:
+        """What is counted for a member of a campaign that limits them."""
+        rows = table(CampaignMember)
+        mine = (rows.c.campaign_id == campaign_id) & (rows.c.member_id == member_id)
+        return sum(row["units"] for row in await self._rows(sa.select(rows).where(mine)))
 
     async def quota_taken(self, campaign_id: UUID) -> int:
         rows = table(Campaign)
@@ -226,26 +264,53 @@ class Party:
             return [dict(row) for row in (await db.execute(statement)).mappings()]
 
 
+async def refused(party: Party, kind: type[Problem], work: Awaitable[Any]) -> Problem:
+    """The refusal, after which not a row is different; members must be there before."""
+    before = (await rows_in(party.database), await state_of(party.database))
+    with pytest.raises(kind) as caught:
+        await work
+    assert (await rows_in(party.database), await state_of(party.database)) == before
+    return caught.value
+
+
 async def check_invariants(database: Database) -> None:
-    """The counters are the seats, a group succeeds full and in time, an ended one holds nobody."""
+    """The counters are the seats, a group succeeds as its terms say, an ended one holds nobody."""
     async with database.snapshot() as db:
         groups = (await db.execute(sa.select(table(Group)))).mappings().all()
         seats = (await db.execute(sa.select(table(Seat)))).mappings().all()
         campaigns_ = (await db.execute(sa.select(table(Campaign)))).mappings().all()
+        members = (await db.execute(sa.select(table(CampaignMember)))).mappings().all()
     for group in groups:
         inside = [seat["status"] for seat in seats if seat["group_id"] == group["id"]]
         assert group["taken"] == sum(status in LIVE for status in inside), group
         assert group["paid"] == sum(status in PAID for status in inside), group
         _check_group(dict(group), inside)
+    counted = {(row["campaign_id"], row["member_id"]): row["units"] for row in members}
     for campaign in campaigns_:
+        held = [s for s in seats if s["campaign_id"] == campaign["id"] and s["status"] in LIVE]
         if campaign["stock_quota"] is not None:
-            held = [s for s in seats if s["campaign_id"] == campaign["id"] and s["status"] in LIVE]
             assert campaign["quota_taken"] == sum(s["quantity"] for s in held), campaign
+        if campaign["member_units_max"] is not None:
+            _check_members(dict(campaign), held, counted)
+
+
+def _check_members(
+    campaign: dict[str, Any], held: Sequence[Any], counted: dict[tuple[UUID, UUID], int]
+) -> None:
+    units: dict[UUID, int] = {}
+    for seat in held:
+        units[seat["member_id"]] = units.get(seat["member_id"], 0) + seat["quantity"]
+    kept = {m: n for (c, m), n in counted.items() if c == campaign["id"] and n}
+    assert units == kept, campaign
+    assert all(n <= campaign["member_units_max"] for n in units.values()), campaign
 
 
 def _check_group(group: dict[str, Any], inside: Sequence[SeatStatus]) -> None:
     if group["status"] is GroupStatus.SUCCEEDED:
-        assert group["paid"] == group["capacity"] == inside.count(SeatStatus.CONFIRMED), group
+        assert group["paid"] == inside.count(SeatStatus.CONFIRMED), group
+        is_enough = group["paid"] >= group["paid_min"]
+        at_deadline = group["succeeded_at"] >= group["deadline_at"]
+        assert group["paid"] == group["capacity"] or (is_enough and at_deadline), group
     else:
         assert SeatStatus.CONFIRMED not in inside, group
     if group["status"] in (GroupStatus.FAILED, GroupStatus.CANCELLED):
