@@ -124,11 +124,11 @@ async def test_an_export_holds_no_token_parcel_or_phone(market: Market) -> None:
 
 async def test_an_export_tells_that_a_group_was_looked_at_but_not_by_whom(market: Market) -> None:
     ann, stranger_id = await market.buyer(), await market.member()
+    owner = await market.as_owner(market.shop_id)
     order = await market.open_group(ann)
     await market.pay(ann, order)
     stranger = await market.as_member(stranger_id)
     assert (await stranger.get(f"/v1/groups/{order['group_id']}")).status_code == 200
-    owner = await market.as_owner(market.shop_id)
     answer = await owner.get(PATHS[2], shop_id=str(market.shop_id))
     [shown] = [r["row"] for r in lines_of(answer)[:-1] if r["table"] == "proofs_shown"]
     assert (shown["group_id"], shown["fellows_count"]) == (order["group_id"], 0)
