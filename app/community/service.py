@@ -283,9 +283,17 @@ async def declare_tags(
     return wanted
 
 
-async def unknown_groups(db: AsyncSession, shop_id: UUID, ids: Sequence[UUID]) -> tuple[UUID, ...]:
-    """Those of the ids that are neither communities nor audiences of the shop, by one statement."""
-    return await audiences.unknown(db, shop_id, ids) if ids else ()
+async def unknown_groups(
+    db: AsyncSession,
+    shop_id: UUID,
+    *,
+    community_ids: Collection[UUID],
+    audience_ids: Collection[UUID],
+) -> tuple[UUID, ...]:
+    """Those of the ids that are no community, or no audience, of the shop, by one statement."""
+    if not community_ids and not audience_ids:
+        return ()
+    return await audiences.unknown(db, shop_id, sorted(community_ids), sorted(audience_ids))
 
 
 async def audience(db: AsyncSession, shop_id: UUID, audience_id: UUID) -> AudienceView:

@@ -25,8 +25,8 @@ class _Keeper:
     estimate: FillEstimate | None
 
     def keep(self, view: GroupView, viewer_id: UUID | None, now: datetime) -> None:
-        """Note it, unless nothing was told or the viewer sits in the group already."""
-        if view.fellows_count is not None and not view.is_mine:
+        """Note what a member outside the group was told; of others nothing can be followed up."""
+        if viewer_id is not None and view.fellows_count is not None and not view.is_mine:
             self.tasks.add_task(self._write, view, viewer_id, now)
 
     async def _write(self, view: GroupView, viewer_id: UUID | None, now: datetime) -> None:

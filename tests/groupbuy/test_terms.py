@@ -277,6 +277,9 @@ async def test_an_audience_is_of_groups_that_the_shop_has(stand: Stand, party: P
         await audience_in(stand, foreign.id),
         str(uuid4()),
     ]
+    for name, other_kind in (("community_ids", own[1]), ("audience_ids", own[0])):
+        params = {"reason": "unknown_groups", "ids": [other_kind]}
+        await save(stand, party, params, audience={name: [other_kind]})
     for name in ("community_ids", "audience_ids"):
         for unknown in others:
             params = {"reason": "unknown_groups", "ids": [unknown]}

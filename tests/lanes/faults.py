@@ -231,12 +231,16 @@ async def story(made: World) -> None:
     people = await made.buyers(6)
     stall = await made.fair.stall(units=100, size=3, stock_quota=90)
     short = await made.fair.stall(units=100, size=3, group_seconds=2)
+    ladder = await made.fair.stall(units=100, size=2, tiers=((3, 8_900),), member_units_max=2)
     first = await people[0].bought(stall.basket(open=stall.campaign_id))
     for joiner in people[1:3]:
         await joiner.bought(stall.basket(join=first["group_id"]))
     second = await people[3].bought(short.basket(open=short.campaign_id))
     await people[4].bought(short.basket(join=second["group_id"]))
     await (await made.owner()).stop(short)
+    third = await people[0].bought(ladder.basket(open=ladder.campaign_id))
+    for joiner in people[1:3]:
+        await joiner.bought(ladder.basket(join=third["group_id"]))
     await people[0].bought(stall.basket(2))
     await people[1].placed(stall.basket())
     given_up = await people[2].placed(stall.basket())

@@ -1,6 +1,6 @@
 """A market for tests of the line of sale: a shop with one product, a campaign, and buyers."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -73,8 +73,10 @@ class Market(Stand):
         size: int,
         group_amount: int = GROUP_AMOUNT,
         leader_amount: int | None = None,
+        tiers: Sequence[tuple[int, int]] = (),
         **more: Any,
     ) -> UUID:
+        """A campaign that runs; `tiers` are the sizes and prices above the first."""
         values = {
             "id": new_id(),
             "shop_id": self.shop_id,
@@ -86,6 +88,10 @@ class Market(Stand):
             "starts_at": self.now - timedelta(days=1),
             "ends_at": self.now + timedelta(days=7),
             "created_at": self.now,
+            "ladder": [
+                {"size": larger, "amounts": {str(self.variant_id): amount}}
+                for larger, amount in tiers
+            ],
             **more,
         }
         made = Campaign(**values)

@@ -12,10 +12,6 @@ from tests.orders.market import GROUP_AMOUNT, Market
 LADDER = [(4, 8_900), (5, 7_900)]
 
 
-def ladder(market: Market) -> list[dict[str, Any]]:
-    return [{"size": size, "amounts": {str(market.variant_id): amount}} for size, amount in LADDER]
-
-
 async def group_of(market: Market, buyers: list[Caller], **more: Any) -> list[dict[str, Any]]:
     """The paid orders of a group, the leader's first."""
     orders = [await market.open_group(buyers[0], **more)]
@@ -31,7 +27,7 @@ async def buyers(market: Market, count: int) -> list[Caller]:
 
 
 async def test_a_full_ladder_pays_the_difference_back_to_everybody_once(market: Market) -> None:
-    market.campaign_id = await market.campaign(size=3, ladder=ladder(market))
+    market.campaign_id = await market.campaign(size=3, tiers=LADDER)
     people = await buyers(market, 5)
     orders = await group_of(market, people, quantity=2)
     await market.work()
@@ -46,7 +42,7 @@ async def test_a_full_ladder_pays_the_difference_back_to_everybody_once(market: 
 
 
 async def test_at_its_deadline_a_ladder_pays_back_what_its_tier_has_earned(market: Market) -> None:
-    market.campaign_id = await market.campaign(size=3, ladder=ladder(market))
+    market.campaign_id = await market.campaign(size=3, tiers=LADDER)
     people = await buyers(market, 4)
     orders = await group_of(market, people)
     assert (await market.order(people[0], orders[0]))["confirmed_at"] is None
@@ -59,7 +55,7 @@ async def test_at_its_deadline_a_ladder_pays_back_what_its_tier_has_earned(marke
 
 
 async def test_the_smallest_tier_earns_nothing_and_too_few_fail(market: Market) -> None:
-    market.campaign_id = await market.campaign(size=3, ladder=ladder(market))
+    market.campaign_id = await market.campaign(size=3, tiers=LADDER)
     three, two = await buyers(market, 3), [await market.buyer("x"), await market.buyer("y")]
     enough, few = await group_of(market, three), await group_of(market, two)
     market.clock.advance(hours=1, minutes=2)
@@ -76,7 +72,7 @@ async def test_the_smallest_tier_earns_nothing_and_too_few_fail(market: Market) 
 async def test_a_unit_refunded_after_the_rebate_pays_what_it_cost_in_the_end(
     market: Market,
 ) -> None:
-    market.campaign_id = await market.campaign(size=3, ladder=ladder(market))
+    market.campaign_id = await market.campaign(size=3, tiers=LADDER)
     people = await buyers(market, 5)
     orders = await group_of(market, people, quantity=2)
     owner = await market.as_owner(market.shop_id)
@@ -98,7 +94,7 @@ async def test_a_unit_refunded_after_the_rebate_pays_what_it_cost_in_the_end(
 
 
 async def test_a_refund_of_everything_takes_the_rebate_with_it(market: Market) -> None:
-    market.campaign_id = await market.campaign(size=3, ladder=ladder(market))
+    market.campaign_id = await market.campaign(size=3, tiers=LADDER)
     people = await buyers(market, 5)
     orders = await group_of(market, people)
     owner = await market.as_owner(market.shop_id)

@@ -104,15 +104,17 @@ async def remove_member(db: AsyncSession, audience_id: UUID, member_id: UUID) ->
     return await changed(db, statement) > 0
 
 
-async def unknown(db: AsyncSession, shop_id: UUID, ids: Sequence[UUID]) -> tuple[UUID, ...]:
-    """Those of the ids that name neither a community nor an audience of the shop, in order."""
+async def unknown(
+    db: AsyncSession, shop_id: UUID, community_ids: Sequence[UUID], audience_ids: Sequence[UUID]
+) -> tuple[UUID, ...]:
+    """Those of the ids that name no community, or no audience, of the shop, in order."""
     known = sa.union_all(
         sa.select(_communities.c.id).where(
-            _communities.c.shop_id == shop_id, ids_in(db, _communities.c.id, ids)
+            _communities.c.shop_id == shop_id, ids_in(db, _communities.c.id, community_ids)
         ),
         sa.select(_audiences.c.id).where(
-            _audiences.c.shop_id == shop_id, ids_in(db, _audiences.c.id, ids)
+            _audiences.c.shop_id == shop_id, ids_in(db, _audiences.c.id, audience_ids)
         ),
     )
     found = frozenset((await db.execute(known)).scalars())
-    return tuple(each for each in ids if each not in found)
+    return tuple(each for each in (*community_ids, *audience_ids) if each not in found)

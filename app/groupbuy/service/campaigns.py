@@ -21,7 +21,6 @@ from app.groupbuy.models import CampaignPhase, CampaignStatus, GroupStatus, Seat
 from app.groupbuy.repository import campaigns as repository
 from app.groupbuy.repository import pages
 from app.groupbuy.rules.campaigns import (
-    AUDIENCE_IDS,
     CampaignWish,
     GroupPriceWish,
     VariantTerms,
@@ -242,8 +241,10 @@ def _check_phase(row: sa.RowMapping, allowed: Sequence[CampaignPhase], now: date
 
 
 async def _check(db: AsyncSession, shop_id: UUID, wish: CampaignWish) -> None:
-    ids = [each for name in AUDIENCE_IDS for each in getattr(wish.audience, name)]
-    unknown = await community.unknown_groups(db, shop_id, sorted(ids))
+    asked = wish.audience
+    unknown = await community.unknown_groups(
+        db, shop_id, community_ids=asked.community_ids, audience_ids=asked.audience_ids
+    )
     if unknown:
         raise BadCampaign(reason="unknown_groups", ids=[str(each) for each in unknown])
     await catalog.product_of_shop(db, shop_id, wish.product_id)

@@ -88,7 +88,10 @@ async def _check_names(db: AsyncSession, shop_id: UUID, rule: Document, match: D
 
 
 async def _check_groups(db: AsyncSession, shop_id: UUID, conditions: Document) -> None:
-    wanted = [*conditions.get("community_ids", ()), *conditions.get("audience_ids", ())]
-    unknown = await community.unknown_groups(db, shop_id, [UUID(each) for each in wanted])
+    wanted = {
+        name: frozenset(map(UUID, conditions.get(name, ())))
+        for name in ("community_ids", "audience_ids")
+    }
+    unknown = await community.unknown_groups(db, shop_id, **wanted)
     if unknown:
         raise BadPromotion(reason="unknown_groups", ids=[str(each) for each in unknown])
