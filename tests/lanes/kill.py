@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 import httpx2
 
@@ -206,7 +206,9 @@ def own_backends() -> list[str]:
 
 
 @asynccontextmanager
-async def _own_server(backend: str, fault: str | None, report: Report) -> AsyncIterator[Any]:
+async def own_server(
+    backend: str, fault: str | None, report: Report
+) -> AsyncIterator[Cluster | None]:
     """The lane's own PostgreSQL; none on SQLite and where the machine has not got the programs."""
     reason = "a file has no server" if backend == "sqlite" else why_not()
     if reason:
@@ -224,7 +226,7 @@ async def run(backend: str, fault: str | None) -> bool:
     """
     report = Report("kill", backend, may_be_away=True)
     began_at = time.monotonic()
-    async with _own_server(backend, fault, report) as cluster:
+    async with own_server(backend, fault, report) as cluster:
         url = cluster.url if cluster else ""
         async with world(backend, url) as made:
             if fault in faults.FAULTS:

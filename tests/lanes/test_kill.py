@@ -13,7 +13,7 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from tests.lanes import kill
+from tests.lanes import cluster, kill
 from tests.lanes.cluster import Cluster, own_cluster, why_not
 from tests.lanes.healing import DUE, HEAL_SECONDS_MAX, Healing
 from tests.lanes.kill import FORGETS, INSTALLATIONS, Nemesis, Wanted, unfulfilled
@@ -222,24 +222,34 @@ async def test_a_process_that_ends_by_itself_is_seen(monkeypatch: pytest.MonkeyP
         await dolls.nemesis(monkeypatch).run(Wanted(1))
 
 
+async def test_a_machine_that_cannot_have_one_says_why_and_kills_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster, "programs", lambda: None)
+    report = Report("kill", "postgresql")
+    async with kill.own_server("postgresql", None, report) as made:
+        assert made is None
+    assert report.lines == [("database", "not killed: no PostgreSQL programs were found")]
+
+
 @pytest.fixture
 def can_have_one() -> None:
     if reason := why_not():
         pytest.skip(reason)
 
 
-async def _written_then_killed(cluster: Cluster) -> int:
+async def _written_then_killed(server: Cluster) -> int:
     """Commit a row, end the server at once, and say how many rows it remembers."""
-    connection = await asyncpg.connect(cluster.url)
+    connection = await asyncpg.connect(server.url)
     await connection.execute("CREATE TABLE told (n int)")
-    await cluster.checkpoint()
+    await server.checkpoint()
     await connection.execute("INSERT INTO told VALUES (1)")
-    await cluster.kill()
+    await server.kill()
     with pytest.raises(OSError, match=r"."):
-        await asyncpg.connect(cluster.url, timeout=5)
-    await cluster.start()
-    await cluster.ready()
-    connection = await asyncpg.connect(cluster.url)
+        await asyncpg.connect(server.url, timeout=5)
+    await server.start()
+    await server.ready()
+    connection = await asyncpg.connect(server.url)
     count: int = await connection.fetchval("SELECT COUNT(*) FROM told")
     await connection.close()
     return count
@@ -247,14 +257,14 @@ async def _written_then_killed(cluster: Cluster) -> int:
 
 @pytest.mark.usefixtures("can_have_one")
 async def test_a_server_of_ones_own_is_killed_and_remembers() -> None:
-    async with own_cluster() as cluster:
-        assert await _written_then_killed(cluster) == 1
-        assert cluster.alarms() == []
-        folder = cluster.folder
+    async with own_cluster() as server:
+        assert await _written_then_killed(server) == 1
+        assert server.alarms() == []
+        folder = server.folder
     assert not folder.exists()
 
 
 @pytest.mark.usefixtures("can_have_one")
 async def test_a_kill_is_rough_enough_to_show_a_server_that_forgets() -> None:
-    async with own_cluster(INSTALLATIONS[FORGETS]) as cluster:
-        assert await _written_then_killed(cluster) == 0
+    async with own_cluster(INSTALLATIONS[FORGETS]) as server:
+        assert await _written_then_killed(server) == 0
