@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from bench.beibei.recorded import NoRecordsError, default_path, read
-from bench.beibei.run import Plan, run
+from bench.beibei.run import Figures, Plan, run
 from bench.beibei.table import side_by_side
 from tests.conftest import postgresql_url
 from tests.lanes import faults
@@ -60,9 +60,12 @@ async def main() -> int:
         return 2
     plan = plan_of(told, sizes[0])
     say(f"recorded group buys on {plan.backend}, {plan.clients} clients, {plan.workers} workers")
-    found = [await run(groups[:size], plan) for size in sizes]
-    for line in side_by_side(found):
-        say(line)
+    found: list[Figures] = []
+    for size in sizes:
+        found.append(await run(groups[:size], plan))
+        # Told after every size: the next one may take an hour.
+        for line in side_by_side(found):
+            say(line)
     broken = [figures for figures in found if figures.failures]
     for figures in broken:
         for failure in figures.failures:

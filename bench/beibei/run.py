@@ -8,7 +8,7 @@ from bench.beibei import counted, ground
 from bench.beibei.judge import Truth, books_of, judge
 from bench.beibei.recorded import Recorded, waves
 from bench.beibei.replay import Replay, Sweep
-from bench.beibei.watch import Spent, Watch
+from bench.beibei.watch import Spent, Watch, tend, tended, tends_itself
 from tests.lanes import faults
 from tests.lanes.checks import broken
 from tests.lanes.lane import by_the_product, processes
@@ -49,7 +49,9 @@ async def run(groups: Sequence[Recorded], plan: Plan) -> Figures:
         began_at = time.perf_counter()
         place = await ground.prepare(made, groups)
         report.line("prepared", _prepared(place, groups, time.perf_counter() - began_at))
-        await _vacuum(made)
+        await tend(made)
+        if not await tends_itself(made):
+            report.line("autovacuum", "off on this server: VACUUM ANALYZE every minute instead")
         await made.start(workers=plan.workers, **ENV)
         lived = await Run(groups, plan, Replay(place, plan.clients), report).all()
     lived.failures = report.failures
@@ -62,13 +64,6 @@ def _prepared(place: ground.Ground, groups: Sequence[Recorded], seconds: float) 
         f"{len(place.members)} members, {len(place.variants)} products, "
         f"{len(place.campaigns)} campaigns in {seconds:.0f} s"
     )
-
-
-async def _vacuum(made: World) -> None:
-    """Let the planner see what was written in bulk."""
-    async with made.engine.connect() as connection:
-        plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await plain.exec_driver_sql("VACUUM ANALYZE" if made.backend == "postgresql" else "ANALYZE")
 
 
 @dataclass
@@ -93,7 +88,7 @@ class Run:
         await self.replay.checkouts(self.plan.checkouts)
         self.replay.seconds.clear()
         await self._baseline(found, watch, "solo before")
-        async with watch.looking():
+        async with watch.looking(), tended(self.world):
             await self._waves(found, watch)
         peaks, after = _by_kind(watch.peaks_mb), _by_kind(watch.resident_mb())
         found.figures |= {f"{k} peak": v for k, v in peaks.items()}
@@ -164,6 +159,8 @@ class Run:
         report.expect(not replay.faults, f"{len(replay.faults)} refused: {replay.faults[:5]}")
         report.line("asked again after 503", str(dict(replay.asked_again) or "never"))
         await made.stop()
+        if not await tends_itself(made):
+            await tend(made)
         await made.start(workers=0, **ENV)
         if self.plan.fault is not None:
             await faults.seed(made, self.plan.fault)
