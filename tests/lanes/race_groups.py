@@ -5,14 +5,14 @@ import itertools
 import random
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from tests.lanes.history import Answer
-from tests.lanes.race_money import PAYERS_AT_ONCE, Aim, Story, in_short, later
+from tests.lanes.race_money import PAYERS_AT_ONCE, Shots, Story, in_short
 from tests.lanes.race_seats import TRIES_AT_ONCE, Race, tally
 from tests.lanes.world import (
     DELAY,
@@ -203,26 +203,6 @@ async def _refused(race: Race, leader: Buyer, baskets: Sequence[dict[str, Any]],
     race.report.same(f"{what}, the leader", tally(answers), wanted)
 
 
-@dataclass
-class Shots:
-    """Payments aimed at a moment, and how many seconds after it their money was taken."""
-
-    aim: Aim = field(default_factory=Aim)
-    misses: list[float] = field(default_factory=list)
-
-    def hit(self, miss_seconds: float) -> None:
-        self.misses.append(miss_seconds)
-        self.aim.correct(miss_seconds)
-
-    def told(self) -> str:
-        near = [miss for miss in self.misses if abs(miss) <= 0.05]
-        in_time = sum(miss <= 0 for miss in near)
-        return (
-            f"of {len(self.misses)} payments {in_time} within 50 ms before the deadline and"
-            f" {len(near) - in_time} within 50 ms after it"
-        )
-
-
 async def at_the_deadline(race: Race, group_seconds: int) -> Story:
     """The last of a group pay at the moment its time ends, at once or by a slow payment.
 
@@ -238,7 +218,7 @@ async def at_the_deadline(race: Race, group_seconds: int) -> Story:
     async def one(stall: Stall, size: int) -> tuple[UUID, str] | None:
         for _ in range(GOES_MAX):
             people = [free.popleft() for _ in range(size)]
-            holds = await _all_but_paid(stall, people)
+            holds = await _all_but_paid(shots, stall, people)
             pays = await asyncio.gather(*(_at_its_end(shots, *each, next(ways)) for each in holds))
             free.extend(people)
             if pays:
@@ -253,11 +233,13 @@ async def at_the_deadline(race: Race, group_seconds: int) -> Story:
     await _complete_or_back(race, judged)
 
 
-async def _all_but_paid(stall: Stall, people: Sequence[Buyer]) -> list[tuple[Buyer, Any]]:
+async def _all_but_paid(
+    shots: Shots, stall: Stall, people: Sequence[Buyer]
+) -> list[tuple[Buyer, Any]]:
     """Seats of all but the leader, who has paid; none when the group's time was over before."""
     leader, *others = people
     first = await leader.placed(stall.basket(open=stall.campaign_id))
-    if (await leader.pay(first)).status != 201:
+    if (await shots.fire(leader, first, SUCCESS)).status != 201:
         return []
     basket = stall.basket(join=first["group_id"])
     holds = [(buyer, await _joined(buyer, basket)) for buyer in others]
@@ -285,14 +267,8 @@ async def _joined(buyer: Buyer, basket: dict[str, Any]) -> dict[str, Any] | None
 async def _at_its_end(shots: Shots, buyer: Buyer, order: dict[str, Any], how: str) -> Answer:
     """Pay so that the money is taken about when the seat's time, which is the group's, ends."""
     ends_at = datetime.fromisoformat(order["expires_at"])
-    earlier = DELAY_SECONDS if how == DELAY else 0
-    paid = await later(shots.aim.until(ends_at) - earlier, partial(buyer.pay, order, how))()
-    if paid.status == 201:
-        begun_at = datetime.fromisoformat(paid.body["payment"]["created_at"])
-        shots.hit((begun_at - ends_at).total_seconds() + earlier)
-    else:
-        shots.aim.learn(was_late=True)
-    return paid
+    earlier = timedelta(seconds=DELAY_SECONDS if how == DELAY else 0)
+    return await shots.fire(buyer, order, how, ends_at - earlier)
 
 
 async def _judged(race: Race, group_id: UUID) -> str:

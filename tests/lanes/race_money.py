@@ -2,10 +2,11 @@
 
 import asyncio
 import random
-from collections import Counter
+import statistics
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -210,7 +211,7 @@ async def last_moment(race: Race) -> Story:
     Whatever comes first: the order is paid, or it is not and the money is back.
     """
     stalls = [await race.world.fair.stall(units=1, size=2) for _ in range(race.size.late_payers)]
-    free, aim = list(race.buyers), Aim()
+    free, shots = list(race.buyers), Shots()
     yield
 
     async def one(number: int, stall: Stall) -> tuple[dict[str, Any], str]:
@@ -220,19 +221,17 @@ async def last_moment(race: Race) -> Story:
         ends_at = datetime.fromisoformat(order["expires_at"])
         # A slow payment is begun in time and settles about when the order is swept away.
         how = DELAY if number % 3 == 2 else SUCCESS
-        earlier = random.uniform(0.1, 1) if how is DELAY else 0
+        earlier = timedelta(seconds=random.uniform(0.1, 1) if how is DELAY else 0)
+        ahead = (ends_at - datetime.now(UTC)).total_seconds()
         paid, taken = await asyncio.gather(
-            later(aim.until(ends_at) - earlier, _paying(payer, order, how))(),
-            later(aim.until(ends_at) + random.uniform(0, 1), lambda: rival.place(wish))(),
+            shots.fire(payer, order, how, ends_at - earlier),
+            later(ahead + random.uniform(-0.1, 1), lambda: rival.place(wish))(),
         )
-        if how is SUCCESS:
-            aim.learn(was_late=paid.status != 201)
         free.extend((payer, rival))
         return order, f"pay {in_short(paid)}, rival {taken.status}"
 
     tries = await limited(PAYERS_AT_ONCE, (one(*each) for each in enumerate(stalls)))
-    early_ms = round(aim.early_seconds * 1_000)
-    race.report.line("7 last moment", f"{len(tries)} tries, aimed {early_ms} ms early at the end")
+    race.report.line("7 last moment", f"{len(tries)} tries; {shots.told()}")
     yield
     await _whole_or_back(race, tries)
 
@@ -257,6 +256,44 @@ async def _whole_or_back(race: Race, tries: Sequence[tuple[dict[str, Any], str]]
 
 
 @dataclass
+class Shots:
+    """Payments that are to begin at a moment, sent off as early as the last ones were on the way.
+
+    The answer says when the payment was begun, so both the way and the miss are known; a refusal,
+    which takes little more than its way, is as good as over when it is heard.
+    """
+
+    ways: deque[float] = field(default_factory=lambda: deque([0.05], maxlen=9))
+    misses: list[float] = field(default_factory=list)
+
+    async def fire(
+        self, buyer: Buyer, order: dict[str, Any], how: str, at: datetime | None = None
+    ) -> Answer:
+        """Pay now, or so that it is begun at that time, give or take 50 ms."""
+        if at is not None:
+            ahead = (at - datetime.now(UTC)).total_seconds()
+            early = statistics.median(self.ways) + random.uniform(-0.05, 0.05)
+            await asyncio.sleep(max(0.0, ahead - early))
+        sent_at = datetime.now(UTC)
+        paid = await buyer.pay(order, how)
+        begun_at = sent_at + timedelta(seconds=paid.seconds)
+        if paid.status == 201:
+            begun_at = datetime.fromisoformat(paid.body["payment"]["created_at"])
+        self.ways.append((begun_at - sent_at).total_seconds())
+        if at is not None:
+            self.misses.append((begun_at - at).total_seconds())
+        return paid
+
+    def told(self) -> str:
+        near = [miss for miss in self.misses if abs(miss) <= 0.1]
+        in_time = sum(miss <= 0 for miss in near)
+        return (
+            f"of {len(self.misses)} payments {in_time} within 100 ms before the moment and"
+            f" {len(near) - in_time} within 100 ms after it"
+        )
+
+
+@dataclass
 class Aim:
     """How long before a moment to set out, learnt from what came late and what did not.
 
@@ -274,14 +311,7 @@ class Aim:
     def learn(self, *, was_late: bool) -> None:
         """Set out a little earlier after coming late, a little later after coming in time."""
         moved = self.early_seconds + (0.02 if was_late else -0.02)
-        self._set_out(moved)
-
-    def correct(self, miss_seconds: float) -> None:
-        """The same where it is known by how much the moment was missed."""
-        self._set_out(self.early_seconds + miss_seconds / 4)
-
-    def _set_out(self, early_seconds: float) -> None:
-        self.early_seconds = min(max(early_seconds, -0.2), 1.5)
+        self.early_seconds = min(max(moved, -0.2), 1.5)
 
 
 async def many_due(race: Race) -> list[str]:
