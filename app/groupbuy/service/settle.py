@@ -135,6 +135,8 @@ async def due_to_settle(
     return await repository.due_groups(db, overdue_before, after=after, rows_max=rows_max)
 
 
-async def stopped_groups(db: AsyncSession, *, rows_max: int) -> Sequence[sa.RowMapping]:
-    """Groups that live though their campaign was stopped with them."""
-    return await repository.stopped_groups(db, rows_max)
+async def stopped_groups(
+    db: AsyncSession, *, after: UUID | None, rows_max: int
+) -> Sequence[sa.RowMapping]:
+    """Groups that live though their campaign was stopped with them, from a place on."""
+    return await repository.stopped_groups(db, after=after, rows_max=rows_max)
