@@ -22,7 +22,6 @@ from app.wiring import JOBS, WIRING, gateways_of
 
 log = structlog.get_logger("worker")
 BEAT_EVERY_SECONDS = 5.0
-ROUNDS_AT_ONCE_MAX = 20
 
 
 class Worker:
@@ -95,23 +94,17 @@ class Worker:
             return False
         request_id_var.set(f"job-{job.name}-{new_id().hex[:12]}"[:64])
         try:
-            moved = await self._drain(job)
+            moved = await job.run(self.context)
         except Exception as error:  # noqa: BLE001 - logged, and run again when it is due
             log_fault(log, "job", error, job=job.name)
             JOB_RUNS.labels(job.name, "failed").inc()
             return False
         JOB_RUNS.labels(job.name, "done").inc()
         JOB_ROWS.labels(job.name).inc(moved)
+        if moved >= self.settings.sweep_batch_rows:
+            # There is more of it, but the others have their turn first.
+            self._due_at[job.name] = 0.0
         return moved > 0
-
-    async def _drain(self, job: Job) -> int:
-        total = 0
-        for _ in range(ROUNDS_AT_ONCE_MAX):
-            moved = await job.run(self.context)
-            total += moved
-            if moved < self.settings.sweep_batch_rows or self._stop.is_set():
-                break
-        return total
 
 
 async def serve_worker(settings: Settings) -> None:

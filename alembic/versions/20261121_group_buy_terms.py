@@ -108,6 +108,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_proofs_shown_group_id'), ['group_id'], unique=False)
         batch_op.create_index('ix_proofs_shown_at', ['at'], unique=False)
 
+    with op.batch_alter_table('sandbox_entries', schema=None) as batch_op:
+        batch_op.create_index('ix_sandbox_entries_subject_id', ['subject_id'], unique=False)
+
     with op.batch_alter_table('refunds', schema=None) as batch_op:
         batch_op.create_index('ix_refunds_shop_id_id', ['shop_id', 'id'], unique=False)
 
@@ -123,6 +126,9 @@ def downgrade() -> None:
 
     with op.batch_alter_table('refunds', schema=None) as batch_op:
         batch_op.drop_index('ix_refunds_shop_id_id')
+
+    with op.batch_alter_table('sandbox_entries', schema=None) as batch_op:
+        batch_op.drop_index('ix_sandbox_entries_subject_id')
 
     op.drop_table('proofs_shown')
 

@@ -43,8 +43,9 @@ class JobContext:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work that recurs: `run` returns how many rows it moved, and is called again at once while
-    that number fills a batch. Idempotent, bounded, safe beside any number of its own kind."""
+    """Work that recurs: `run` does a batch at most and returns how many rows it moved; after a
+    full one it is called again as soon as the others have had their turn. Idempotent, bounded,
+    safe beside any number of its own kind."""
 
     name: str
     every_seconds: float

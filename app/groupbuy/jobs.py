@@ -26,7 +26,7 @@ async def settle_due_groups(context: JobContext) -> int:
                 db, grace_seconds=grace_seconds, now=now, after=after, rows_max=rows_max
             )
         done += await each(rows, partial(_settle, context, now))
-        if len(rows) < rows_max:
+        if len(rows) < rows_max or done >= rows_max:
             break
         after = (rows[-1]["deadline_at"], rows[-1]["id"])
     return done
@@ -40,10 +40,20 @@ async def _settle(context: JobContext, now: datetime, row: sa.RowMapping) -> boo
 
 
 async def end_stopped_groups(context: JobContext) -> int:
-    """End the groups of campaigns that were stopped with them, one transaction each."""
-    async with context.database.reading() as db:
-        rows = await service.stopped_groups(db, rows_max=context.settings.sweep_batch_rows)
-    return await each(rows, partial(_stop, context, context.now()))
+    """End the groups of campaigns that were stopped with them, one transaction each.
+
+    Groups that cannot be ended do not hide those behind them.
+    """
+    rows_max, now = context.settings.sweep_batch_rows, context.now()
+    done, after = 0, None
+    for _ in range(BATCHES_MAX):
+        async with context.database.reading() as db:
+            rows = await service.stopped_groups(db, after=after, rows_max=rows_max)
+        done += await each(rows, partial(_stop, context, now))
+        if len(rows) < rows_max or done >= rows_max:
+            break
+        after = rows[-1]["id"]
+    return done
 
 
 async def _stop(context: JobContext, now: datetime, row: sa.RowMapping) -> bool:

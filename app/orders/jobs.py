@@ -28,7 +28,7 @@ async def expire_unpaid(context: JobContext) -> int:
         async with context.database.reading() as db:
             rows = await service.overdue(db, now=now, after=after, rows_max=rows_max)
         ended += await each(rows, partial(_expire, context, now))
-        if len(rows) < rows_max:
+        if len(rows) < rows_max or ended >= rows_max:
             break
         after = (rows[-1]["expires_at"], rows[-1]["id"])
     return ended

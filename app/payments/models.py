@@ -121,7 +121,10 @@ class SandboxEntry(SQLModel, table=True):
     """
 
     __tablename__ = "sandbox_entries"
-    __table_args__ = (sa.Index("ix_sandbox_entries_payment_id", "payment_id"),)
+    __table_args__ = (
+        sa.Index("ix_sandbox_entries_payment_id", "payment_id"),
+        sa.Index("ix_sandbox_entries_subject_id", "subject_id"),
+    )
 
     id: UUID = Field(primary_key=True)
     slot: str = Field(max_length=80, unique=True)

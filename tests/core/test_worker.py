@@ -14,7 +14,7 @@ from app.core.ids import new_id
 from app.core.jobs import Job, JobContext, WorkerBeat, beat, last_beat
 from app.core.logging import configure_logging
 from app.core.sql import table
-from app.worker import ROUNDS_AT_ONCE_MAX, Worker
+from app.worker import Worker
 from tests.fakes import FrozenClock
 
 Run = Callable[[JobContext], Awaitable[int]]
@@ -97,7 +97,7 @@ async def test_one_job_does_not_starve_the_others(hire: Hire, database: Database
 
     worker = hire(greedy=greedy, other=other)
     await asyncio.wait_for(worker.run(), 5)
-    assert calls == ["greedy"] * ROUNDS_AT_ONCE_MAX + ["other"]
+    assert calls == ["greedy", "other"]
 
 
 async def test_a_worker_works_until_it_is_stopped_and_says_that_it_lives(

@@ -84,8 +84,9 @@ _CHECKS = {
             FROM seats WHERE status IN ('reserved', 'paid', 'confirmed') GROUP BY group_id
         ) s ON s.group_id = g.id
         WHERE g.taken <> coalesce(s.live, 0) OR g.paid <> coalesce(s.paid, 0)
-            OR g.taken > g.capacity OR (g.status = 'succeeded' AND (g.paid < g.paid_min
-                OR (g.paid < g.capacity AND g.succeeded_at < g.deadline_at)))
+            OR g.taken > g.capacity
+            OR (g.status = 'succeeded' AND g.paid <> g.capacity
+                AND (g.paid < g.paid_min OR g.succeeded_at < g.deadline_at))
             OR (g.status IN ('pending', 'open') AND g.paid >= g.capacity)
             OR (g.status IN ('failed', 'cancelled') AND g.taken > 0)""",
     "seats follow orders": """
@@ -101,6 +102,12 @@ _CHECKS = {
             WHERE status IN ('reserved', 'paid', 'confirmed') GROUP BY campaign_id
         ) s ON s.campaign_id = c.id
         WHERE c.stock_quota IS NOT NULL AND c.quota_taken <> coalesce(s.units, 0)""",
+    "units of members": """
+        SELECT m.campaign_id, m.member_id, m.units FROM campaign_members m LEFT JOIN (
+            SELECT campaign_id, member_id, sum(quantity) AS units FROM seats
+            WHERE status IN ('reserved', 'paid', 'confirmed') GROUP BY campaign_id, member_id
+        ) s ON s.campaign_id = m.campaign_id AND s.member_id = m.member_id
+        WHERE m.units <> coalesce(s.units, 0)""",
     "buyers": """
         SELECT o.shop_id, o.member_id, count(*) AS bought, b.paid_orders FROM orders o
         LEFT JOIN buyers b ON b.shop_id = o.shop_id AND b.member_id = o.member_id

@@ -82,9 +82,10 @@ async def hold_group_of(db: AsyncSession, order_id: UUID) -> sa.RowMapping | Non
     return await _hold(db, _groups.c.id == of_order.scalar_subquery())
 
 
-async def hold_group(db: AsyncSession, group_id: UUID) -> sa.RowMapping | None:
-    """Take the lock of a group by writing it; `None` where there is none."""
-    return await _hold(db, _groups.c.id == group_id)
+async def hold_living(db: AsyncSession, group_id: UUID) -> sa.RowMapping | None:
+    """Take the lock of a group that has not ended by writing it; nothing is written otherwise."""
+    alive = _groups.c.status.in_((GroupStatus.PENDING, GroupStatus.OPEN))
+    return await _hold(db, (_groups.c.id == group_id) & alive)
 
 
 async def _hold(db: AsyncSession, which: Any) -> sa.RowMapping | None:
@@ -258,8 +259,10 @@ async def due_groups(
     return await all_rows(db, statement.order_by(*key).limit(rows_max))
 
 
-async def stopped_groups(db: AsyncSession, rows_max: int) -> Sequence[sa.RowMapping]:
-    """Groups that live though their campaign was stopped with its groups."""
+async def stopped_groups(
+    db: AsyncSession, *, after: UUID | None, rows_max: int
+) -> Sequence[sa.RowMapping]:
+    """Groups that live though their campaign was stopped with its groups, from a place on."""
     statement = (
         sa.select(_groups.c.id)
         .join(_campaigns, _campaigns.c.id == _groups.c.campaign_id)
@@ -268,9 +271,10 @@ async def stopped_groups(db: AsyncSession, rows_max: int) -> Sequence[sa.RowMapp
             _campaigns.c.stop_ends_groups,
             _groups.c.status.in_((GroupStatus.PENDING, GroupStatus.OPEN)),
         )
-        .limit(rows_max)
     )
-    return await all_rows(db, statement)
+    if after is not None:
+        statement = statement.where(_groups.c.id > after)
+    return await all_rows(db, statement.order_by(_groups.c.id).limit(rows_max))
 
 
 async def group(db: AsyncSession, group_id: UUID) -> sa.RowMapping | None:

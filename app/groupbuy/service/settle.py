@@ -24,7 +24,7 @@ async def settle_group(
     It succeeds with as many paid members as are enough, and fails with fewer. A place that is
     still held unpaid when it succeeds goes back when its order expires, which is about now.
     """
-    group = await repository.hold_group(db, group_id)
+    group = await repository.hold_living(db, group_id)
     if group is None:
         return False
     after = settled(Gathering.of(group), now - timedelta(seconds=grace_seconds), now)
@@ -40,8 +40,8 @@ async def settle_group(
 
 async def stop_group(db: AsyncSession, group_id: UUID, *, now: datetime) -> bool:
     """End a group that lives because its campaign was stopped; says whether this call did it."""
-    group = await repository.hold_group(db, group_id)
-    if group is None or not Gathering.of(group).is_alive:
+    group = await repository.hold_living(db, group_id)
+    if group is None:
         return False
     await repository.write(db, group, ended(Gathering.of(group), now))
     await empty(db, group, "campaign_stopped", now=now)
@@ -135,6 +135,8 @@ async def due_to_settle(
     return await repository.due_groups(db, overdue_before, after=after, rows_max=rows_max)
 
 
-async def stopped_groups(db: AsyncSession, *, rows_max: int) -> Sequence[sa.RowMapping]:
-    """Groups that live though their campaign was stopped with them."""
-    return await repository.stopped_groups(db, rows_max)
+async def stopped_groups(
+    db: AsyncSession, *, after: UUID | None, rows_max: int
+) -> Sequence[sa.RowMapping]:
+    """Groups that live though their campaign was stopped with them, from a place on."""
+    return await repository.stopped_groups(db, after=after, rows_max=rows_max)
