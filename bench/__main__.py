@@ -22,6 +22,7 @@ from bench.shopping import STEPS, Ground, Shopper
 from bench.wire import Wire
 from tests.conftest import postgresql_url
 from tests.lanes.world import scale
+from tests.orders.group_costs import statements_by_step
 from tests.orders.market import Market
 
 # CPU ms and SQL statements, at most.
@@ -34,6 +35,9 @@ GOALS = {
     "whole checkout": (9.0, 30),
 }
 CHECKOUT = ("quote", "place", "pay")
+# Statements of a seat, at most, whatever the size of its group; one for many rows is one.
+SEAT_GOALS = {"open": 14, "join": 14, "count a payment": 8, "count the last": 8}
+GROUPS = (3, 12, 48)
 CLIENTS = 16
 
 
@@ -240,10 +244,14 @@ async def measure(url: str, folder: Path, size: Size, schema_seconds: float) -> 
         made = await ground.prepare(market, products=size.products, promoted=50)
         row(f"{size.products} products × 2 variants, 50 active promotions, one server process")
         found = await floors(market, made, url, folder, size)
+        by_group_size = [(members, await statements_by_step(market, members)) for members in GROUPS]
     async with serving(url, folder / "server.log") as server:
         idle_mb = server.resident_mb()
         spent = await costs(server, made, size)
         report(found, spent)
+        for members, counted in by_group_size:
+            told = (f"{name} {n} (≤ {SEAT_GOALS[name]})" for name, n in counted.items())
+            row(f"group of {members}", f"SQL: {', '.join(told)}")
         rate, cpu_ms = await checkouts_per_second(server, made, size.checkouts)
         row("checkouts a second", f"{rate:.0f} (≥ 100)", "16 clients", f"CPU {cpu_ms:.2f} ms each")
         cpu = f"CPU {server.started_cpu_seconds:.2f} s"
