@@ -42,7 +42,7 @@ _REFUND = (
     "INSERT INTO refunds (id, payment_id, shop_id, order_id, amount, currency, reason, reference,"
     " state, created_at, send_after, attempts) SELECT {id}, payment_id, shop_id, order_id, amount,"
     " currency, reason, 'twice', state, created_at, send_after, attempts"
-    " FROM refunds WHERE state = 'succeeded' LIMIT 1"
+    " FROM refunds WHERE state = 'succeeded' AND reason = 'group_failed' LIMIT 1"
 )
 _ENTRY = (
     "INSERT INTO sandbox_entries (id, slot, kind, payment_id, subject_id, amount, currency, at,"
@@ -135,7 +135,11 @@ FAULTS: Mapping[str, Fault] = {
     "refund-lost": Fault(
         "I3 refunded exactly once",
         (
-            *_cut("order_refund_parts", "1 = 1", "refund_id"),
+            *_cut(
+                "order_refund_parts",
+                "refund_id IN (SELECT id FROM refunds WHERE reason = 'group_failed')",
+                "refund_id",
+            ),
             "DELETE FROM refunds WHERE id NOT IN (SELECT refund_id FROM order_refund_parts)",
         ),
     ),
