@@ -14,6 +14,7 @@ from app.groupbuy.errors import (
     AlreadyInGroup,
     CampaignEnded,
     CampaignStopped,
+    GroupFull,
     MemberUnitsReached,
     NewcomersOnly,
     QuotaSoldOut,
@@ -141,7 +142,10 @@ async def _join(db: AsyncSession, group_id: UUID, now: datetime) -> datetime:
             raise NotFound
         group = Gathering.of(found)
         if has_room(group, now):
-            raise CampaignStopped
+            # Its campaign was stopped with it, or a place has come free just after the refusal.
+            campaign = await campaign_repository.campaign(db, found["campaign_id"])
+            assert campaign is not None, "a campaign is never deleted"
+            raise CampaignStopped if campaign["stop_ends_groups"] else GroupFull
         raise_closed(group, now)
     deadline_at: datetime = taken["deadline_at"]
     return deadline_at
