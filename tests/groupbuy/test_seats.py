@@ -275,8 +275,8 @@ async def test_the_last_payer_who_leaves_ends_the_group_for_all(party: Party) ->
     assert await party.standing(leader.group_id) == (GroupStatus.CANCELLED, 0, 0)
     assert await party.seat(waiting) is SeatStatus.RELEASED
     [failed] = await party.facts("group.failed")
-    assert (failed["cause"], failed["units"]) == ("nobody_left", 3)
-    assert failed["paid_order_ids"] == []
+    assert (failed["cause"], failed["units"]) == ("nobody_left", 2 + 3)
+    assert (failed["paid_order_ids"], failed["left_order_ids"]) == ([], [str(leader.order_id)])
     assert failed["unpaid_order_ids"] == [str(waiting.order_id)]
     assert await party.quota_taken(campaign) == 0
 

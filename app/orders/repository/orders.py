@@ -81,6 +81,13 @@ async def order(db: AsyncSession, order_id: UUID) -> sa.RowMapping | None:
     return await first_row(db, sa.select(*_BRIEF).where(_orders.c.id == order_id))
 
 
+async def orders(db: AsyncSession, order_ids: Sequence[UUID]) -> Sequence[sa.RowMapping]:
+    """Orders by id; no statement for none."""
+    if not order_ids:
+        return ()
+    return await all_rows(db, sa.select(*_BRIEF).where(_orders.c.id.in_(order_ids)))
+
+
 async def order_of_member(
     db: AsyncSession, member_id: UUID, order_id: UUID
 ) -> sa.RowMapping | None:
