@@ -296,6 +296,17 @@ async def test_who_has_no_paid_seat_in_a_gathering_group_cannot_leave(party: Par
     await refused(party, SeatNotLeavable, party.leave(leader))
 
 
+async def test_who_was_enough_at_the_deadline_is_not_left_in_the_grace(party: Party) -> None:
+    """The grace is for news of payments: who goes then would undo what the others have reached."""
+    leader, second = await party.gathered(await party.campaign(size=3, min_paid=2), 2)
+    party.clock.advance(seconds=3_600)
+    for place in (leader, second):
+        await refused(party, SeatNotLeavable, party.leave(place))
+    party.clock.advance(seconds=GRACE_SECONDS)
+    assert await party.settle(leader.group_id)
+    assert await party.standing(leader.group_id) == (GroupStatus.SUCCEEDED, 2, 2)
+
+
 async def test_an_overdue_group_fails_and_is_emptied(party: Party) -> None:
     campaign = await party.campaign(size=4, stock_quota=9)
     leader = await party.opened(campaign, quantity=2)

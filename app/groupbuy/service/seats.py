@@ -21,12 +21,13 @@ from app.groupbuy.errors import (
     SeatNotLeavable,
 )
 from app.groupbuy.events import GroupFailed, SeatPaymentRefused
-from app.groupbuy.models import GroupStatus, SeatStatus
+from app.groupbuy.models import SeatStatus
 from app.groupbuy.repository import campaigns as campaign_repository
 from app.groupbuy.repository import groups as repository
 from app.groupbuy.rules.gathering import (
     Gathering,
     has_room,
+    may_be_left,
     opened,
     seat_expiry,
     without_paid,
@@ -193,10 +194,10 @@ async def leave(db: AsyncSession, order_id: UUID, *, now: datetime) -> SeatLeft:
     """Give up a paid seat of a group that still gathers; the lead passes on, or the group ends.
 
     The caller ends the order and then says `after_leaving`, in the lock order. Raises
-    `SeatNotLeavable` once the group has succeeded or ended.
+    `SeatNotLeavable` from the group's success, end or deadline on.
     """
     group = await repository.hold_group_of(db, order_id)
-    if group is None or group["status"] != GroupStatus.OPEN:
+    if group is None or not may_be_left(Gathering.of(group), now):
         raise SeatNotLeavable
     seat = await repository.move_seat(
         db, order_id, SeatStatus.PAID, SeatStatus.REFUND_DUE, {"ended_at": now}
