@@ -118,7 +118,9 @@ async def _seated_again(
     )
     if lifted is None:
         raise _NotSeatedError
-    await catalog.reserve(db, summed_units([row["units"]]))
+    # A success sells the goods of all, and comes after the quota: their stock is locked here.
+    goods = {seat["variant_id"] for seat in seated.confirmed}
+    await catalog.reserve(db, summed_units([row["units"]]), beside=goods)
     await groupbuy.retake_quota(db, seated)
     return seated, lifted
 
