@@ -132,7 +132,7 @@ class OneLineOnly(Problem):
 
 
 class SeatNotLeavable(Problem):
-    """The group has succeeded or ended; a refund is the order's affair now."""
+    """The group has succeeded or ended, or is about to: its deadline has passed."""
 
     status = HTTPStatus.CONFLICT
     code = "seat_not_leavable"

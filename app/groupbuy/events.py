@@ -55,6 +55,7 @@ class GroupFailed(Event):
     """The deadline passed, nobody is left, or the shop stopped it; `cause` says which.
 
     Every paid order gets its money back, every unpaid one is void; `units` go back to the quota.
+    `left_order_ids` has the order whose end left nobody: its money is on the way already.
     """
 
     kind: ClassVar[str] = "group.failed"
@@ -65,6 +66,7 @@ class GroupFailed(Event):
     cause: str
     paid_order_ids: tuple[UUID, ...]
     unpaid_order_ids: tuple[UUID, ...]
+    left_order_ids: tuple[UUID, ...] = ()
     units: int
 
 

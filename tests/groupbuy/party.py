@@ -212,8 +212,8 @@ class Party:
 
     async def leave(self, place: Place) -> None:
         async def work(db: AsyncSession) -> None:
-            seat = await service.leave(db, place.order_id, now=self.now)
-            await service.return_seat_quota(db, seat)
+            left = await service.leave(db, place.order_id, now=self.now)
+            await service.after_leaving(db, left, now=self.now)
 
         await self.database.transact(work)
 

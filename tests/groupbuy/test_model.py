@@ -261,7 +261,7 @@ class CountsTheSameNewsAgain(Core):
 
 class GivesBackAfterSuccess(Core):
     @staticmethod
-    def may_leave(group: Gathering, seat: SeatStatus) -> bool:
+    def may_leave(group: Gathering, seat: SeatStatus, now: datetime) -> bool:
         return seat in (SeatStatus.PAID, SeatStatus.CONFIRMED)
 
 

@@ -24,7 +24,7 @@ from app.groupbuy.models import GroupStatus, SeatStatus
 from app.groupbuy.repository import groups as repository
 from app.groupbuy.service import campaigns
 from tests.conftest import rows_in
-from tests.groupbuy.party import GRACE_SECONDS, NOBODY_YET, Money, Party, Place
+from tests.groupbuy.party import GRACE_SECONDS, NOBODY_YET, Money, Party, Place, refused
 
 SWARM = 32
 
@@ -238,3 +238,22 @@ async def test_payers_and_leavers_at_once_neither_deadlock_nor_lose_count(party:
     assert await party.standing(leader.group_id) == (GroupStatus.OPEN, 15, 15)
     heir = (await party.group(leader.group_id))["leader_member_id"]
     assert heir in {p.member_id for p in (*inside[5:], *coming)}
+
+
+async def test_a_place_that_comes_free_beside_a_refusal_is_no_stop(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group was full when the place was asked for, and is not when the reason is looked up."""
+    leader = await party.opened(await party.campaign(size=2))
+    offered, member = (
+        await party.offer(service.GroupWish(group_id=leader.group_id)),
+        await party.member(),
+    )
+    held = await party.join(leader.group_id)
+
+    async def full(*_: Any, **__: Any) -> None:
+        return None
+
+    await party.release(held)
+    monkeypatch.setattr(repository, "take_place", full)
+    await refused(party, GroupFull, party.claim(offered, member))

@@ -275,8 +275,8 @@ async def test_the_last_payer_who_leaves_ends_the_group_for_all(party: Party) ->
     assert await party.standing(leader.group_id) == (GroupStatus.CANCELLED, 0, 0)
     assert await party.seat(waiting) is SeatStatus.RELEASED
     [failed] = await party.facts("group.failed")
-    assert (failed["cause"], failed["units"]) == ("nobody_left", 3)
-    assert failed["paid_order_ids"] == []
+    assert (failed["cause"], failed["units"]) == ("nobody_left", 2 + 3)
+    assert (failed["paid_order_ids"], failed["left_order_ids"]) == ([], [str(leader.order_id)])
     assert failed["unpaid_order_ids"] == [str(waiting.order_id)]
     assert await party.quota_taken(campaign) == 0
 
@@ -294,6 +294,17 @@ async def test_who_has_no_paid_seat_in_a_gathering_group_cannot_leave(party: Par
     await party.joined(leader.group_id)
     assert (await party.group(leader.group_id))["status"] is GroupStatus.SUCCEEDED
     await refused(party, SeatNotLeavable, party.leave(leader))
+
+
+async def test_who_was_enough_at_the_deadline_is_not_left_in_the_grace(party: Party) -> None:
+    """The grace is for news of payments: who goes then would undo what the others have reached."""
+    leader, second = await party.gathered(await party.campaign(size=3, min_paid=2), 2)
+    party.clock.advance(seconds=3_600)
+    for place in (leader, second):
+        await refused(party, SeatNotLeavable, party.leave(place))
+    party.clock.advance(seconds=GRACE_SECONDS)
+    assert await party.settle(leader.group_id)
+    assert await party.standing(leader.group_id) == (GroupStatus.SUCCEEDED, 2, 2)
 
 
 async def test_an_overdue_group_fails_and_is_emptied(party: Party) -> None:

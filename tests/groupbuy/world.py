@@ -20,9 +20,9 @@ COUNTED = (SeatStatus.PAID, SeatStatus.CONFIRMED)
 OVER = (GroupStatus.FAILED, GroupStatus.CANCELLED)
 
 
-def _may_leave(group: Gathering, seat: SeatStatus) -> bool:
+def _may_leave(group: Gathering, seat: SeatStatus, now: datetime) -> bool:
     """What the service asks of a group and its statement of a seat."""
-    return group.status is GroupStatus.OPEN and seat is SeatStatus.PAID
+    return gathering.may_be_left(group, now) and seat is SeatStatus.PAID
 
 
 class Core:
@@ -40,7 +40,7 @@ class Core:
     settled = staticmethod(gathering.settled)
     ended = staticmethod(gathering.ended)
     may_sit_again = staticmethod(gathering.may_sit_again)
-    may_leave: Callable[[Gathering, SeatStatus], bool] = staticmethod(_may_leave)
+    may_leave: Callable[[Gathering, SeatStatus, datetime], bool] = staticmethod(_may_leave)
     payable: tuple[SeatStatus, ...] = (SeatStatus.RESERVED,)
 
 
@@ -126,7 +126,7 @@ class World:
 
     def leave(self, seat: Seat) -> None:
         group = seat.group
-        if not self.core.may_leave(group.is_, seat.status):
+        if not self.core.may_leave(group.is_, seat.status, self.now):
             return
         self._move(seat, SeatStatus.REFUND_DUE)
         self._write(group, self.core.without_paid(group.is_, self.now))

@@ -4,7 +4,13 @@ import asyncio
 from typing import Any
 
 import httpx2
+import pytest
+import sqlalchemy as sa
 
+from app.catalog import service as catalog
+from app.core.sql import is_postgresql, table
+from app.groupbuy.models import CampaignPrice
+from app.groupbuy.repository import campaigns as groupbuy
 from tests.factories import Caller
 from tests.fakes import FrozenClock
 from tests.orders.books import facts
@@ -118,6 +124,37 @@ async def test_when_nobody_paid_is_left_the_group_ends_and_unpaid_orders_expire(
     await market.balanced()
     [failed] = await facts(market.database, "group.failed")
     assert (failed["cause"], failed["unpaid_order_ids"]) == ("nobody_left", [second["id"]])
+
+
+async def test_the_last_who_leaves_frees_all_stock_before_any_quota(market: Market) -> None:
+    """A rival places the leader's goods in the same campaign: it takes stock, then quota."""
+    other = await market.variant(market.shop_id, market.product_id, units=9, list_amount=19_900)
+    market.campaign_id = await market.campaign(size=3, stock_quota=9)
+    price = {"campaign_id": market.campaign_id, "variant_id": other.id, "group_amount": 9_000}
+    await market.database.transact(
+        lambda db: db.execute(sa.insert(table(CampaignPrice)).values(price))
+    )
+    ann, bob = await market.buyer("ann"), await market.buyer("bob")
+    first = await market.open_group(ann)
+    await market.pay(ann, first)
+    second = [{"variant_id": str(other.id), "quantity": 2}]
+    await market.join(bob, first["group_id"], lines=second)
+    async with market.database.writing() as db:
+        if not is_postgresql(db):
+            pytest.skip("one writer at a time: nothing comes between")
+        await catalog.reserve(db, {market.variant_id: 1})
+        leaving = asyncio.create_task(cancelled(ann, first))
+        await asyncio.sleep(0.3)
+        assert not leaving.done()
+        # Sooner than the database would look for a deadlock and end one of the two.
+        taken = groupbuy.take_quota(db, market.campaign_id, 1)
+        assert await asyncio.wait_for(taken, timeout=0.5)
+        await db.rollback()
+    assert (await leaving)["status"] == "closed"
+    assert await market.levels() == (100, 0, 0)
+    assert await market.stock(market.shop_id, other.id) == (9, 0, 0)
+    await market.work()
+    await market.balanced()
 
 
 async def test_a_pending_payment_is_stopped_before_the_order_ends(

@@ -207,3 +207,17 @@ async def test_a_stop_with_its_groups_refunds_every_paid_seat_once(market: Marke
     board = (await owner.get(path)).json()
     assert (board["groups"]["failed"], board["seats"]["refunded"]["seats"]) == (1, 2)
     await market.balanced()
+
+
+async def test_a_leader_who_gets_everything_back_still_gets_the_goods(market: Market) -> None:
+    market.campaign_id = await market.campaign(size=2, leader_reward_amount=GROUP_AMOUNT)
+    people = await buyers(market, 2)
+    orders = await group_of(market, people)
+    await market.work()
+    now = await market.order(people[0], orders[0])
+    assert (now["status"], now["fulfilment"], now["refund"]) == ("paid", "fulfilling", "full")
+    owner = await market.as_owner(market.shop_id)
+    path = f"/v1/operator/shops/{market.shop_id}/orders/{orders[0]['id']}/ship"
+    shipped = await owner.post(path, {"carrier": "sf", "tracking_number": "SF1234"})
+    assert (shipped.status_code, shipped.json()["fulfilment"]) == (200, "shipped"), shipped.text
+    await market.balanced()

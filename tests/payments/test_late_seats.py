@@ -1,13 +1,16 @@
 """Money for seats that were given up: seated again where all is there, else owed back once."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
-from app.core.sql import table
-from app.groupbuy.models import Group, LatePayment, Seat
+from app.catalog import service as catalog
+from app.core.sql import is_postgresql, table
+from app.groupbuy.models import CampaignPrice, Group, LatePayment, Seat
+from app.groupbuy.repository import campaigns
 from tests.factories import Caller
 from tests.fakes import FrozenClock
 from tests.orders.books import facts, state_of
@@ -36,7 +39,12 @@ class Late:
 
     @staticmethod
     async def of(
-        market: Market, provider: Provider, *, quantity: int = 1, **campaign: Any
+        market: Market,
+        provider: Provider,
+        *,
+        quantity: int = 1,
+        other_goods: bool = False,
+        **campaign: Any,
     ) -> "Late":
         made = Late()
         made.market, made.provider = market, provider
@@ -45,7 +53,9 @@ class Late:
         made.ann, made.bob = await market.buyer("ann"), await market.buyer("bob")
         made.first = await market.open_group(made.ann)
         await market.pay(made.ann, made.first)
-        made.order = await market.join(made.bob, made.first["group_id"], quantity=quantity)
+        variant_id = await made.other_goods() if other_goods else market.variant_id
+        lines = [{"variant_id": str(variant_id), "quantity": quantity}]
+        made.order = await market.join(made.bob, made.first["group_id"], lines=lines)
         market.clock.advance(seconds=898)
         await market.pay(made.bob, made.order, DELAY)
         market.clock.advance(seconds=2)
@@ -53,6 +63,16 @@ class Late:
         assert (await market.order(made.bob, made.order))["status"] == "expired"
         assert await made.standing() == ("open", 1, 1)
         return made
+
+    async def other_goods(self) -> UUID:
+        """Another variant at a group price."""
+        market = self.market
+        made = await market.variant(market.shop_id, market.product_id, units=9)
+        price = {"campaign_id": market.campaign_id, "variant_id": made.id, "group_amount": 9_000}
+        await market.database.transact(
+            lambda db: db.execute(sa.insert(table(CampaignPrice)).values(price))
+        )
+        return made.id
 
     async def news(self) -> dict[str, Any]:
         """The money is captured and heard of, and the worker does what follows."""
@@ -102,6 +122,28 @@ async def test_a_free_place_is_taken_again_and_completes_the_group(
     assert await facts(market.database, "seat.payment_refused") == []
     [succeeded] = await facts(market.database, "group.succeeded")
     assert sorted(succeeded["order_ids"]) == sorted([late.first["id"], late.order["id"]])
+
+
+async def test_who_completes_a_group_late_takes_all_stock_before_any_quota(
+    market: Market, unstoppable: Provider
+) -> None:
+    """A rival places the leader's goods in the same campaign: it takes stock, then quota."""
+    late = await Late.of(market, unstoppable, other_goods=True, stock_quota=10)
+    market.clock.advance(seconds=5)
+    async with market.database.writing() as db:
+        if not is_postgresql(db):
+            pytest.skip("one writer at a time: nothing comes between")
+        await catalog.reserve(db, {market.variant_id: 1})
+        hearing = asyncio.create_task(market.work())
+        await asyncio.sleep(0.5)
+        assert not hearing.done()
+        # Sooner than the database would look for a deadlock and end one of the two.
+        taken = campaigns.take_quota(db, market.campaign_id, 1)
+        assert await asyncio.wait_for(taken, timeout=0.4)
+        await db.rollback()
+    await hearing
+    assert await late.standing() == ("succeeded", 2, 2)
+    await market.balanced()
 
 
 async def test_a_seat_that_is_taken_again_waits_with_the_others(

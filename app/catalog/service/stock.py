@@ -1,6 +1,6 @@
 """Stock: available -> reserved -> sold and back, each step all or nothing in one statement."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -20,9 +20,13 @@ Units = Mapping[UUID, int]
 Move = Callable[[AsyncSession, Units], Awaitable[bool]]
 
 
-async def reserve(db: AsyncSession, units: Units) -> None:
-    """Hold units for an order, of every variant or of none; `OutOfStock` names what is short."""
-    if not _asked(units) or await repository.reserve(db, units):
+async def reserve(db: AsyncSession, units: Units, *, beside: Iterable[UUID] = ()) -> None:
+    """Hold units for an order, of every variant or of none; `OutOfStock` names what is short.
+
+    `beside`: variants whose stock the caller moves later, after locks that come behind stock.
+    """
+    locked = {**dict.fromkeys(beside, 0), **units}
+    if not _asked(units) or await repository.reserve(db, locked):
         return
     # On PostgreSQL the refused statement still holds the rows: this reads what it judged by.
     left = await repository.available_of(db, list(units))

@@ -94,6 +94,11 @@ def has_room(group: Gathering, now: datetime) -> bool:
     return is_open and group.taken < group.capacity
 
 
+def may_be_left(group: Gathering, now: datetime) -> bool:
+    """Whether a paid seat may be given up: at its deadline the group is what it has become."""
+    return group.status is GroupStatus.OPEN and not is_over(group, now)
+
+
 def seat_expiry(now: datetime, ttl_seconds: int, deadline_at: datetime | None) -> datetime:
     """How long a seat is held unpaid: never past its group's deadline.
 

@@ -14,6 +14,7 @@ from app.groupbuy.service.payment import (
 )
 from app.groupbuy.service.seats import (
     SeatWish,
+    after_leaving,
     leave,
     order_in_group,
     release_seat,
@@ -30,6 +31,7 @@ __all__ = [
     "OfferWish",
     "SeatWish",
     "SeatedAgain",
+    "after_leaving",
     "announce_seated",
     "check_newcomer",
     "count_payment",

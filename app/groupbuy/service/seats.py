@@ -14,25 +14,27 @@ from app.groupbuy.errors import (
     AlreadyInGroup,
     CampaignEnded,
     CampaignStopped,
+    GroupFull,
     MemberUnitsReached,
     NewcomersOnly,
     QuotaSoldOut,
     SeatNotLeavable,
 )
 from app.groupbuy.events import GroupFailed, SeatPaymentRefused
-from app.groupbuy.models import GroupStatus, SeatStatus
+from app.groupbuy.models import SeatStatus
 from app.groupbuy.repository import campaigns as campaign_repository
 from app.groupbuy.repository import groups as repository
 from app.groupbuy.rules.gathering import (
     Gathering,
     has_room,
+    may_be_left,
     opened,
     seat_expiry,
     without_paid,
     without_unpaid,
 )
 from app.groupbuy.service.offers import GroupOffer, raise_closed, refuse_not_running
-from app.groupbuy.service.settle import empty
+from app.groupbuy.service.settle import GivenUp, announce_failure, void_unpaid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +143,10 @@ async def _join(db: AsyncSession, group_id: UUID, now: datetime) -> datetime:
             raise NotFound
         group = Gathering.of(found)
         if has_room(group, now):
-            raise CampaignStopped
+            # Its campaign was stopped with it, or a place has come free just after the refusal.
+            campaign = await campaign_repository.campaign(db, found["campaign_id"])
+            assert campaign is not None, "a campaign is never deleted"
+            raise CampaignStopped if campaign["stop_ends_groups"] else GroupFull
         raise_closed(group, now)
     deadline_at: datetime = taken["deadline_at"]
     return deadline_at
@@ -176,13 +181,23 @@ async def release_seat(db: AsyncSession, order_id: UUID, *, now: datetime) -> sa
     return seat
 
 
-async def leave(db: AsyncSession, order_id: UUID, *, now: datetime) -> sa.RowMapping:
+@dataclass(frozen=True, slots=True)
+class SeatLeft:
+    """A paid seat that was given up; with its group and the unpaid seats there, if nobody stays."""
+
+    seat: sa.RowMapping
+    emptied: sa.RowMapping | None = None
+    unpaid: Sequence[sa.RowMapping] = ()
+
+
+async def leave(db: AsyncSession, order_id: UUID, *, now: datetime) -> SeatLeft:
     """Give up a paid seat of a group that still gathers; the lead passes on, or the group ends.
 
-    Raises `SeatNotLeavable` once the group has succeeded or ended.
+    The caller ends the order and then says `after_leaving`, in the lock order. Raises
+    `SeatNotLeavable` from the group's success, end or deadline on.
     """
     group = await repository.hold_group_of(db, order_id)
-    if group is None or group["status"] != GroupStatus.OPEN:
+    if group is None or not may_be_left(Gathering.of(group), now):
         raise SeatNotLeavable
     seat = await repository.move_seat(
         db, order_id, SeatStatus.PAID, SeatStatus.REFUND_DUE, {"ended_at": now}
@@ -192,12 +207,21 @@ async def leave(db: AsyncSession, order_id: UUID, *, now: datetime) -> sa.RowMap
     after = without_paid(Gathering.of(group), now)
     await repository.write(db, group, after)
     if not after.is_alive:
-        await empty(db, group, "nobody_left", now=now)
-    elif group["leader_member_id"] == seat["member_id"]:
+        return SeatLeft(seat, group, await void_unpaid(db, group, now=now))
+    if group["leader_member_id"] == seat["member_id"]:
         heir = await repository.earliest_paid(db, group["id"])
         assert heir is not None, "somebody who paid is left"
         await repository.set_leader(db, group["id"], heir["member_id"])
-    return seat
+    return SeatLeft(seat)
+
+
+async def after_leaving(db: AsyncSession, left: SeatLeft, *, now: datetime) -> None:
+    """Return the quota of a seat that was left; all together where its group ended with it."""
+    if left.emptied is None:
+        await return_seat_quota(db, left.seat)
+    else:
+        seats = GivenUp(unpaid=left.unpaid, left=[left.seat])
+        await announce_failure(db, left.emptied, "nobody_left", seats, now=now)
 
 
 async def order_in_group(db: AsyncSession, group_id: UUID, member_id: UUID) -> UUID:
@@ -218,7 +242,7 @@ async def return_quota(db: AsyncSession, fact: GroupFailed | SeatPaymentRefused)
 def _given_up(fact: GroupFailed | SeatPaymentRefused) -> Sequence[UUID]:
     if isinstance(fact, SeatPaymentRefused):
         return [fact.order_id]
-    return [*fact.paid_order_ids, *fact.unpaid_order_ids]
+    return [*fact.paid_order_ids, *fact.unpaid_order_ids, *fact.left_order_ids]
 
 
 async def return_seat_quota(db: AsyncSession, seat: sa.RowMapping) -> None:

@@ -1,6 +1,7 @@
 """How a group ends: with success, at its deadline, or because the shop stops it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -99,9 +100,32 @@ async def _paid_back(
 async def empty(db: AsyncSession, group: sa.RowMapping, cause: str, *, now: datetime) -> None:
     """Empty a group that came to nothing: paid seats are owed their money, unpaid ones are void."""
     paid = await repository.move_seats(db, group["id"], SeatStatus.PAID, SeatStatus.REFUND_DUE, now)
-    unpaid = await repository.move_seats(
+    unpaid = await void_unpaid(db, group, now=now)
+    await announce_failure(db, group, cause, GivenUp(paid, unpaid), now=now)
+
+
+async def void_unpaid(
+    db: AsyncSession, group: sa.RowMapping, *, now: datetime
+) -> Sequence[sa.RowMapping]:
+    """Release the unpaid seats of a group that came to nothing."""
+    return await repository.move_seats(
         db, group["id"], SeatStatus.RESERVED, SeatStatus.RELEASED, now
     )
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """The seats that a failure ends, and the one whose leaving has brought it about."""
+
+    paid: Sequence[sa.RowMapping] = ()
+    unpaid: Sequence[sa.RowMapping] = ()
+    left: Sequence[sa.RowMapping] = ()
+
+
+async def announce_failure(
+    db: AsyncSession, group: sa.RowMapping, cause: str, seats: GivenUp, *, now: datetime
+) -> None:
+    """State that a group came to nothing, with the seats that were given up."""
     await events.record(
         db,
         GroupFailed(
@@ -111,9 +135,10 @@ async def empty(db: AsyncSession, group: sa.RowMapping, cause: str, *, now: date
             group_id=group["id"],
             campaign_id=group["campaign_id"],
             cause=cause,
-            paid_order_ids=_orders(paid),
-            unpaid_order_ids=_orders(unpaid),
-            units=sum(seat["quantity"] for seat in (*paid, *unpaid)),
+            paid_order_ids=_orders(seats.paid),
+            unpaid_order_ids=_orders(seats.unpaid),
+            left_order_ids=_orders(seats.left),
+            units=sum(seat["quantity"] for seat in (*seats.paid, *seats.unpaid, *seats.left)),
         ),
     )
 

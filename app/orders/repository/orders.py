@@ -81,6 +81,13 @@ async def order(db: AsyncSession, order_id: UUID) -> sa.RowMapping | None:
     return await first_row(db, sa.select(*_BRIEF).where(_orders.c.id == order_id))
 
 
+async def orders(db: AsyncSession, order_ids: Sequence[UUID]) -> Sequence[sa.RowMapping]:
+    """Orders by id; no statement for none."""
+    if not order_ids:
+        return ()
+    return await all_rows(db, sa.select(*_BRIEF).where(_orders.c.id.in_(order_ids)))
+
+
 async def order_of_member(
     db: AsyncSession, member_id: UUID, order_id: UUID
 ) -> sa.RowMapping | None:
@@ -303,11 +310,15 @@ async def add_refunded(
 ) -> sa.RowMapping:
     """Count money that came back; the derived columns follow in the same statement.
 
-    A paid order closes when everything is back; one that had ended stays as it ended.
+    A paid order closes when everything is back, unless its buyer keeps goods: a leader may get as
+    much back as was paid. One that had ended stays as it ended.
     """
     total = _orders.c.refunded_amount + amount
     is_full = total >= _orders.c.total_amount
-    closes = sa.and_(is_full, _orders.c.status == OrderStatus.PAID)
+    kept = sa.exists().where(
+        _lines.c.order_id == _orders.c.id, _lines.c.refunded_quantity < _lines.c.quantity
+    )
+    closes = sa.and_(is_full, _orders.c.status == OrderStatus.PAID, ~kept)
     statement = (
         sa.update(_orders)
         .where(_orders.c.id == order_id)

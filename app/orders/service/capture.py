@@ -118,7 +118,9 @@ async def _seated_again(
     )
     if lifted is None:
         raise _NotSeatedError
-    await catalog.reserve(db, summed_units([row["units"]]))
+    # A success sells the goods of all, and comes after the quota: their stock is locked here.
+    goods = {seat["variant_id"] for seat in seated.confirmed}
+    await catalog.reserve(db, summed_units([row["units"]]), beside=goods)
     await groupbuy.retake_quota(db, seated)
     return seated, lifted
 
@@ -160,7 +162,10 @@ async def _confirm(db: AsyncSession, rows: Iterable[sa.RowMapping], at: datetime
 
 
 async def end_group_orders(db: AsyncSession, failed: GroupFailed) -> None:
-    """Paid orders of a failed group are owed back, unpaid ones expire, all stock is free again."""
+    """Paid orders of a failed group are owed back, unpaid ones expire, all stock is free again.
+
+    So is that of the order whose end left nobody; what else becomes of it, whoever left has seen.
+    """
     paid = await repository.end(
         db,
         failed.paid_order_ids,
@@ -176,7 +181,8 @@ async def end_group_orders(db: AsyncSession, failed: GroupFailed) -> None:
         target=OrderStatus.EXPIRED,
         now=failed.at,
     )
-    await catalog.release(db, summed_units(row["units"] for row in (*paid, *unpaid)))
+    left = await repository.orders(db, failed.left_order_ids)
+    await catalog.release(db, summed_units(row["units"] for row in (*paid, *unpaid, *left)))
     await promotions.release(db, [row["id"] for row in (*paid, *unpaid)], now=failed.at)
     for row in paid:
         await events.record(db, fact(OrderRefundOwed, row, failed.at, reason="group_failed"))

@@ -130,7 +130,7 @@ async def _leave(db: AsyncSession, row: sa.RowMapping, now: datetime) -> None:
         reference = f"left_group:{row['id']}"
         wish = RefundOrder(row["id"], None, "left_group", reference)
         refund = await payments.owe_refund(db, wish, now=now)
-    seat = await groupbuy.leave(db, row["id"], now=now)
+    left = await groupbuy.leave(db, row["id"], now=now)
     ended = await repository.end(
         db,
         [row["id"]],
@@ -145,7 +145,10 @@ async def _leave(db: AsyncSession, row: sa.RowMapping, now: datetime) -> None:
         await keep_parts(db, row, refund)
     else:
         await free_again(db, row["id"], at=now)
-    await catalog.release(db, summed_units([row["units"]]))
-    await groupbuy.return_seat_quota(db, seat)
+    if left.emptied is None:
+        await catalog.release(db, summed_units([row["units"]]))
+    # Where nobody stays, the group's end frees this order's stock with that of the others: two
+    # rounds of stock and quota would meet a rival that takes them in the one right order.
+    await groupbuy.after_leaving(db, left, now=now)
     await promotions.release(db, [row["id"]], now=now)
     await events.record(db, fact(OrderCancelled, row, now, was_paid=True))
