@@ -154,6 +154,12 @@ def downgrade() -> None:
 
     op.drop_table('campaign_members')
 
+    # The older schema cannot say who may take part, nor on which terms: nothing more is opened.
+    op.execute(
+        "UPDATE campaigns SET status = 'stopped' WHERE status = 'scheduled' AND (newcomers_only"
+        " OR member_units_max IS NOT NULL OR audience <> '{}' OR ladder <> '[]'"
+        " OR min_paid IS NOT NULL OR leader_reward_amount IS NOT NULL)"
+    )
     with op.batch_alter_table('campaign_prices', schema=None) as batch_op:
         batch_op.drop_constraint(op.f('ck_campaign_prices_leader'), type_='check')
         batch_op.drop_column('leader_amount')

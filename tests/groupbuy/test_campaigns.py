@@ -310,6 +310,18 @@ async def test_changes_name_the_version_they_were_made_on(stand: Stand, party: P
     assert (await owner.get(one)).json() == made
 
 
+async def test_a_draft_is_not_stopped_and_stays_unknown_to_members(
+    stand: Stand, party: Party
+) -> None:
+    owner = await stand.as_owner(party.shop_id)
+    drafted = (await party.draft()).campaign["id"]
+    before = await untouched(party)
+    answer = await act(owner, party, drafted, "stop", 1)
+    await refused(party, answer, 409, "campaign_not_editable", phase="draft")
+    assert await untouched(party) == before
+    assert (await stand.client.get(f"/v1/campaigns/{drafted}")).status_code == 404
+
+
 async def test_stopping_ends_opening_and_lets_groups_run_on(stand: Stand, party: Party) -> None:
     campaign = await party.campaign(size=2)
     leader = await party.opened(campaign)

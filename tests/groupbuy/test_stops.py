@@ -13,7 +13,7 @@ from app.groupbuy.jobs import end_stopped_groups
 from app.groupbuy.models import GroupStatus, SeatStatus
 from app.groupbuy.service import GroupWish
 from app.settings import Settings
-from tests.groupbuy.party import NOBODY_YET, Party, refused
+from tests.groupbuy.party import GRACE_SECONDS, NOBODY_YET, Party, refused
 from tests.groupbuy.test_jobs import set_quota_taken, swept
 from tests.groupbuy.test_races import _until_it_waits as until_it_waits
 
@@ -21,6 +21,19 @@ from tests.groupbuy.test_races import _until_it_waits as until_it_waits
 @pytest.fixture
 def context(party: Party, settings: Settings) -> JobContext:
     return JobContext(settings, party.database, {})
+
+
+async def test_a_stop_takes_nothing_from_who_was_enough_at_the_deadline(
+    party: Party, context: JobContext
+) -> None:
+    campaign = await party.campaign(size=3, min_paid=2)
+    leader, _ = await party.gathered(campaign, 2)
+    party.clock.advance(seconds=3_600)
+    await party.stop(campaign)
+    assert await end_stopped_groups(context) == 0
+    party.clock.advance(seconds=GRACE_SECONDS)
+    assert await party.settle(leader.group_id)
+    assert await party.standing(leader.group_id) == (GroupStatus.SUCCEEDED, 2, 2)
 
 
 async def test_a_stop_ends_what_gathers_and_owes_everything_once(

@@ -33,7 +33,8 @@ from app.groupbuy.rules.campaigns import (
 )
 
 _EDITABLE = (CampaignPhase.DRAFT, CampaignPhase.SCHEDULED)
-_STOPPABLE = (*_EDITABLE, CampaignPhase.RUNNING)
+# A draft has nothing to stop, and would be public by it.
+_STOPPABLE = (CampaignPhase.SCHEDULED, CampaignPhase.RUNNING)
 _WITH_GROUPS = (CampaignPhase.ENDED, CampaignPhase.STOPPED)
 _WISH_FIELDS = tuple(name for name in CampaignWish.__dataclass_fields__ if name != "prices")
 

@@ -14,7 +14,7 @@ from app.groupbuy.models import GroupStatus, SeatStatus
 from app.groupbuy.repository import campaigns as campaign_repository
 from app.groupbuy.repository import groups as repository
 from app.groupbuy.rules.campaigns import ladder_of, rebate_per_unit
-from app.groupbuy.rules.gathering import Gathering, ended, settled
+from app.groupbuy.rules.gathering import Gathering, ended, is_over, settled
 
 
 async def settle_group(
@@ -40,9 +40,12 @@ async def settle_group(
 
 
 async def stop_group(db: AsyncSession, group_id: UUID, *, now: datetime) -> bool:
-    """End a group that lives because its campaign was stopped; says whether this call did it."""
+    """End a group that lives because its campaign was stopped; says whether this call did it.
+
+    One whose deadline has passed is what it has become: it is settled after its grace.
+    """
     group = await repository.hold_living(db, group_id)
-    if group is None:
+    if group is None or is_over(Gathering.of(group), now):
         return False
     await repository.write(db, group, ended(Gathering.of(group), now))
     await empty(db, group, "campaign_stopped", now=now)
