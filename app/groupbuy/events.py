@@ -9,14 +9,21 @@ from app.core.events import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupOpened(Event):
-    """The leader has paid: the clock runs and others may join."""
+class GroupEvent(Event):
+    """A fact about a group or one of its seats."""
 
-    kind: ClassVar[str] = "group.opened"
     aggregate: ClassVar[str] = "group"
 
     group_id: UUID
     campaign_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupOpened(GroupEvent):
+    """The leader has paid: the clock runs and others may join."""
+
+    kind: ClassVar[str] = "group.opened"
+
     leader_member_id: UUID
     capacity: int
     deadline_at: datetime
@@ -32,7 +39,7 @@ class PaidBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupSucceeded(Event):
+class GroupSucceeded(GroupEvent):
     """Enough members have paid; `order_ids` may be fulfilled now.
 
     `is_short`: by its deadline, with room left for more. `paid_back` has the orders that get some
@@ -40,10 +47,7 @@ class GroupSucceeded(Event):
     """
 
     kind: ClassVar[str] = "group.succeeded"
-    aggregate: ClassVar[str] = "group"
 
-    group_id: UUID
-    campaign_id: UUID
     order_ids: tuple[UUID, ...]
     paid: int
     is_short: bool
@@ -51,7 +55,7 @@ class GroupSucceeded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupFailed(Event):
+class GroupFailed(GroupEvent):
     """The deadline passed, nobody is left, or the shop stopped it; `cause` says which.
 
     Every paid order gets its money back, every unpaid one is void; `units` go back to the quota.
@@ -59,10 +63,7 @@ class GroupFailed(Event):
     """
 
     kind: ClassVar[str] = "group.failed"
-    aggregate: ClassVar[str] = "group"
 
-    group_id: UUID
-    campaign_id: UUID
     cause: str
     paid_order_ids: tuple[UUID, ...]
     unpaid_order_ids: tuple[UUID, ...]
@@ -71,7 +72,7 @@ class GroupFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeatPaymentRefused(Event):
+class SeatPaymentRefused(GroupEvent):
     """Money came for a seat that cannot be paid any more: it is owed back.
 
     `cause`: `paid_too_late` (it was given up, or its group had ended), or `not_a_newcomer`.
@@ -79,10 +80,7 @@ class SeatPaymentRefused(Event):
     """
 
     kind: ClassVar[str] = "seat.payment_refused"
-    aggregate: ClassVar[str] = "group"
 
-    group_id: UUID
-    campaign_id: UUID
     order_id: UUID
     cause: str
     units: int

@@ -25,6 +25,7 @@ from app.groupbuy.rules.gathering import (
     with_place,
     without_unpaid,
 )
+from app.groupbuy.service.facts import fact_of
 from app.groupbuy.service.settle import announce_success
 
 _TOO_LATE = "paid_too_late"
@@ -157,12 +158,10 @@ async def _owe_back(
         return
     await events.record(
         db,
-        SeatPaymentRefused(
-            at=fact.at,
-            shop_id=group["shop_id"],
-            aggregate_id=group["id"],
-            group_id=group["id"],
-            campaign_id=group["campaign_id"],
+        fact_of(
+            SeatPaymentRefused,
+            group,
+            fact.at,
             order_id=fact.order_id,
             cause=cause,
             units=units,
@@ -239,12 +238,10 @@ async def _announce_opened(
     assert after.deadline_at is not None, "the first payment has started the clock"
     await events.record(
         db,
-        GroupOpened(
-            at=at,
-            shop_id=group["shop_id"],
-            aggregate_id=group["id"],
-            group_id=group["id"],
-            campaign_id=group["campaign_id"],
+        fact_of(
+            GroupOpened,
+            group,
+            at,
             leader_member_id=group["leader_member_id"],
             capacity=group["capacity"],
             deadline_at=after.deadline_at,

@@ -15,6 +15,7 @@ from app.groupbuy.repository import campaigns as campaign_repository
 from app.groupbuy.repository import groups as repository
 from app.groupbuy.rules.campaigns import ladder_of, rebate_per_unit
 from app.groupbuy.rules.gathering import Gathering, ended, is_over, settled
+from app.groupbuy.service.facts import fact_of
 
 
 async def settle_group(
@@ -71,12 +72,10 @@ async def announce_success(
     """State that a group has come together, with what of their money its members get back."""
     await events.record(
         db,
-        GroupSucceeded(
-            at=now,
-            shop_id=group["shop_id"],
-            aggregate_id=group["id"],
-            group_id=group["id"],
-            campaign_id=group["campaign_id"],
+        fact_of(
+            GroupSucceeded,
+            group,
+            now,
             order_ids=_orders(seats),
             paid=after.paid,
             is_short=after.is_short,
@@ -131,12 +130,10 @@ async def announce_failure(
     """State that a group came to nothing, with the seats that were given up."""
     await events.record(
         db,
-        GroupFailed(
-            at=now,
-            shop_id=group["shop_id"],
-            aggregate_id=group["id"],
-            group_id=group["id"],
-            campaign_id=group["campaign_id"],
+        fact_of(
+            GroupFailed,
+            group,
+            now,
             cause=cause,
             paid_order_ids=_orders(seats.paid),
             unpaid_order_ids=_orders(seats.unpaid),
