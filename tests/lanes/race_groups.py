@@ -95,7 +95,7 @@ async def stop_against_opening(race: Race) -> None:
         stopped = answers.pop(place)
         race.report.same(f"{what}: the stop", tally([stopped]), {"200": 1})
         late = await at_once(map(_placing, crowd.late))
-        race.report.same(f"{what}: afterwards", tally(late), {"409 campaign_not_running": LATE})
+        race.report.same(f"{what}: afterwards", tally(late), {"409 campaign_stopped": LATE})
         answers = await limited(8, map(_insisting, wishes, answers))
         opened, joined = (
             tally([a for w, a in zip(wishes, answers, strict=True) if way in w[1]["group"]])
@@ -104,7 +104,7 @@ async def stop_against_opening(race: Race) -> None:
         seats, granted = GROUPS * (SIZE - 1), opened.get("201", 0)
         wanted = {"201": seats, "409 group_full": JOINERS - seats}
         race.report.same(f"{what}: joiners", joined, wanted)
-        race.report.expect(set(opened) <= {"201", "409 campaign_not_running"}, f"{what}: {opened}")
+        race.report.expect(set(opened) <= {"201", "409 campaign_stopped"}, f"{what}: {opened}")
         units = GROUPS + seats + granted
         await _holds(race, crowd.stall, what, groups=GROUPS + granted, units=units)
         await _some_pay(race, [(b, a) for (b, _), a in zip(wishes, answers, strict=True)])
