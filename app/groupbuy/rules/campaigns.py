@@ -65,7 +65,12 @@ class CampaignWish:
     @property
     def capacity(self) -> int:
         """How many a group has room for: the largest tier."""
-        return max((tier.size for tier in self.ladder), default=self.size)
+        return capacity_of(self.size, self.ladder)
+
+
+def capacity_of(size: int, ladder: Iterable[LadderTier]) -> int:
+    """How many places a group has by its smallest size and the tiers above it."""
+    return max((tier.size for tier in ladder), default=size)
 
 
 def audience_of(stored: Mapping[str, Any]) -> Conditions:

@@ -25,7 +25,7 @@ from app.groupbuy.errors import (
 )
 from app.groupbuy.models import CampaignPhase, CampaignStatus, GroupStatus, LatePayment
 from app.groupbuy.repository import campaigns as repository
-from app.groupbuy.rules.campaigns import audience_of, ladder_of, phase
+from app.groupbuy.rules.campaigns import audience_of, capacity_of, ladder_of, phase
 from app.groupbuy.rules.gathering import Gathering, has_room, is_over
 from app.promotions.pricing.basket import Buyer
 from app.promotions.pricing.buyers import why_not
@@ -65,7 +65,6 @@ class GroupOffer:
     capacity: int
     paid_min: int
     group_seconds: int
-    deadline_at: datetime | None
     has_quota: bool
     member_units_max: int | None
     newcomers_only: bool
@@ -111,14 +110,9 @@ def _refuse_closed(row: sa.RowMapping, now: datetime) -> None:
         raise CampaignStopped
     group = {name.removeprefix("group_"): value for name, value in row.items()}
     # The group's own clock, which its campaign has under the same name.
-    refuse_no_room(Gathering.of({**group, "group_seconds": row["group_group_seconds"]}), now)
-
-
-def refuse_no_room(group: Gathering, now: datetime) -> None:
-    """Refuse to join a group that has no room, and say why."""
-    if has_room(group, now):
-        return
-    raise_closed(group, now)
+    gathering = Gathering.of({**group, "group_seconds": row["group_group_seconds"]})
+    if not has_room(gathering, now):
+        raise_closed(gathering, now)
 
 
 def raise_closed(group: Gathering, now: datetime) -> NoReturn:
@@ -163,10 +157,9 @@ def _offer(row: sa.RowMapping, wish: GroupWish, variant_id: UUID) -> GroupOffer:
         group_id=wish.group_id,
         group_amounts={variant_id: row["group_amount"]},
         leader_amounts={variant_id: row["leader_amount"]} if leads else None,
-        capacity=max((tier.size for tier in ladder), default=row["size"]),
+        capacity=capacity_of(row["size"], ladder),
         paid_min=row["min_paid"] or row["size"],
         group_seconds=row["group_seconds"],
-        deadline_at=None if wish.group_id is None else row["group_deadline_at"],
         has_quota=row["stock_quota"] is not None,
         member_units_max=row["member_units_max"],
         newcomers_only=row["newcomers_only"],

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.community import service as community
 from app.core import events
-from app.groupbuy.errors import MemberUnitsReached, NewcomersOnly, QuotaSoldOut
+from app.groupbuy.errors import NewcomersOnly
 from app.groupbuy.events import GroupOpened, SeatPaymentRefused
 from app.groupbuy.models import GroupStatus, LatePayment, SeatStatus
 from app.groupbuy.repository import campaigns as campaign_repository
@@ -26,6 +26,7 @@ from app.groupbuy.rules.gathering import (
     without_unpaid,
 )
 from app.groupbuy.service.facts import fact_of
+from app.groupbuy.service.quota import Draw, take_units
 from app.groupbuy.service.settle import announce_success
 
 _TOO_LATE = "paid_too_late"
@@ -207,16 +208,14 @@ async def retake_quota(db: AsyncSession, seated: SeatedAgain) -> None:
     """Take the campaign's and the member's units once more; raises where they are gone."""
     campaign = await campaign_repository.campaign(db, seated.group["campaign_id"])
     assert campaign is not None, "a campaign is never deleted"
-    units = seated.seat["quantity"]
-    if campaign["stock_quota"] is not None and not await campaign_repository.take_quota(
-        db, campaign["id"], units
-    ):
-        raise QuotaSoldOut
-    most = campaign["member_units_max"]
-    if most is not None and not await campaign_repository.take_member_units(
-        db, campaign["id"], seated.seat["member_id"], units, most=most
-    ):
-        raise MemberUnitsReached(member_units_max=most)
+    draw = Draw(
+        campaign_id=campaign["id"],
+        member_id=seated.seat["member_id"],
+        units=seated.seat["quantity"],
+        has_quota=campaign["stock_quota"] is not None,
+        member_units_max=campaign["member_units_max"],
+    )
+    await take_units(db, draw)
 
 
 async def announce_seated(db: AsyncSession, seated: SeatedAgain, *, now: datetime) -> None:

@@ -15,9 +15,7 @@ from app.groupbuy.errors import (
     CampaignEnded,
     CampaignStopped,
     GroupFull,
-    MemberUnitsReached,
     NewcomersOnly,
-    QuotaSoldOut,
     SeatNotLeavable,
 )
 from app.groupbuy.events import GroupFailed, SeatPaymentRefused
@@ -34,6 +32,7 @@ from app.groupbuy.rules.gathering import (
     without_unpaid,
 )
 from app.groupbuy.service.offers import GroupOffer, raise_closed, refuse_not_running
+from app.groupbuy.service.quota import Draw, take_units
 from app.groupbuy.service.settle import GivenUp, announce_failure, void_unpaid
 
 
@@ -154,14 +153,14 @@ async def _join(db: AsyncSession, group_id: UUID, now: datetime) -> datetime:
 
 async def take_quota(db: AsyncSession, offered: GroupOffer, wish: SeatWish) -> None:
     """Take units of the campaign's quota and of the member's own; last in the lock order."""
-    campaign_id, units = offered.campaign_id, wish.quantity
-    if offered.has_quota and not await campaign_repository.take_quota(db, campaign_id, units):
-        raise QuotaSoldOut
-    most = offered.member_units_max
-    if most is not None and not await campaign_repository.take_member_units(
-        db, campaign_id, wish.member_id, units, most=most
-    ):
-        raise MemberUnitsReached(member_units_max=most)
+    draw = Draw(
+        campaign_id=offered.campaign_id,
+        member_id=wish.member_id,
+        units=wish.quantity,
+        has_quota=offered.has_quota,
+        member_units_max=offered.member_units_max,
+    )
+    await take_units(db, draw)
 
 
 async def release_seat(db: AsyncSession, order_id: UUID, *, now: datetime) -> sa.RowMapping | None:
