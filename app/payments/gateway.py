@@ -1,6 +1,6 @@
 """What a payment service provider must be able to do, in our words."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -28,20 +28,38 @@ class RefundState(StrEnum):
     FAILED = "failed"
 
 
+class DisputeState(StrEnum):
+    """What became of a buyer's complaint at their bank, according to the provider."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
 @dataclass(frozen=True, slots=True)
 class ChargeWish:
-    """Money to take; `payment_id` is the idempotency key at the provider."""
+    """Money to take; `payment_id` is the idempotency key at the provider.
+
+    `reference` is the provider's own name of it, where it has told us one; `payer` is who pays by
+    the provider's name of them, where it wants to know that beforehand.
+    """
 
     payment_id: UUID
     order_id: UUID
     amount: int
     currency: str
     token: str
+    reference: str | None = None
+    payer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """The provider's word on one payment: the truth about money, whatever we believed."""
+    """The provider's word on one payment: the truth about money, whatever we believed.
+
+    `next_step` is what the buyer's device needs to go on, and is told to nobody else;
+    `fee_amount` is what the provider keeps of the capture, in the same currency.
+    """
 
     payment_id: UUID
     reference: str
@@ -50,28 +68,73 @@ class Charge:
     currency: str
     at: datetime
     reason: str | None = None
+    fee_amount: int = 0
+    next_step: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RefundWish:
-    """Money to give back; `refund_id` is the idempotency key at the provider."""
+    """Money to give back; `refund_id` with `round` is the idempotency key at the provider.
+
+    A provider repeats its answer to a key. So each failure it has told begins a new round, and a
+    try whose answer was lost stays in its own. `reference` is the provider's name of this round's
+    refund, where it has told one.
+    """
 
     refund_id: UUID
     payment_id: UUID
     charge_reference: str
     amount: int
     currency: str
+    round: int = 1
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayRefund:
-    """The provider's word on one refund."""
+    """The provider's word on one refund.
 
-    refund_id: UUID
+    `refund_id` is None for one that was made at the provider by hand; `payment_id` is None where
+    the provider names the charge by `charge_reference` alone.
+    """
+
+    refund_id: UUID | None
     reference: str
     state: RefundState
     at: datetime
     reason: str | None = None
+    payment_id: UUID | None = None
+    charge_reference: str | None = None
+    amount: int | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """The provider's word on a complaint; while it is not won, its amount and fee are gone."""
+
+    reference: str
+    payment_id: UUID | None
+    charge_reference: str
+    amount: int
+    currency: str
+    state: DisputeState
+    at: datetime
+    reason: str | None = None
+    fee_amount: int = 0
+
+
+Told = Charge | GatewayRefund | Dispute
+
+
+@dataclass(frozen=True, slots=True)
+class HookEvent:
+    """A message that a provider has signed, as it is kept: `body` is its very bytes."""
+
+    id: str
+    kind: str
+    at: datetime
+    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +158,19 @@ class GatewayUnavailable(Problem):
         super().__init__(headers={"Retry-After": "2"})
 
 
+class HookNotGenuine(Problem):
+    """The message was not signed by the provider, not for us, or too long ago."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "hook_not_genuine"
+    title = "The message carries no valid signature of the provider"
+    title_zh = "回调签名无效"
+
+
+class NotOurBusinessError(Exception):
+    """A genuine message is about something else: another mode, account or kind of object."""
+
+
 class Gateway(Protocol):
     """A provider. Every call may be repeated: the same ids give the same effect and answer.
 
@@ -104,16 +180,16 @@ class Gateway(Protocol):
     name: str
 
     async def charge(self, wish: ChargeWish, *, now: datetime) -> Charge:
-        """Take the money, or say why not."""
+        """Take the money, or say why not, or what the buyer has to do for it."""
 
-    async def find(self, payment_id: UUID, *, now: datetime) -> Charge | None:
+    async def find(self, wish: ChargeWish, *, now: datetime) -> Charge | None:
         """The provider's word on a payment; `None` when it never heard of it."""
 
     async def cancel(self, wish: ChargeWish, *, now: datetime) -> Charge:
         """Make sure that no money is taken any more; answers `CAPTURED` when it was too late."""
 
     async def refund(self, wish: RefundWish, *, now: datetime) -> GatewayRefund:
-        """Give money back; never more than was captured."""
+        """Give money back, or say what became of it; never more than was captured."""
 
 
 @runtime_checkable
@@ -125,3 +201,28 @@ class Notifier(Gateway, Protocol):
 
     async def heard(self, notice: Notice, *, now: datetime) -> None:
         """The receiver has dealt with a message."""
+
+
+@runtime_checkable
+class Hooked(Gateway, Protocol):
+    """A provider that sends signed messages to `/v1/hooks/{name}`."""
+
+    def verify(self, body: bytes, headers: Mapping[str, str], *, now: datetime) -> HookEvent:
+        """Check the signature over the raw body before anything is read of it.
+
+        Raises `HookNotGenuine`.
+        """
+
+    def read(self, event: HookEvent) -> Sequence[Told]:
+        """What a kept message says, in our words; nothing for kinds that do not matter here.
+
+        Raises `NotOurBusinessError`, or `ValueError` for a body that cannot be read.
+        """
+
+
+@runtime_checkable
+class Bookkeeper(Gateway, Protocol):
+    """A provider whose books can be read back, to hold ours against them."""
+
+    def statement(self, since: datetime) -> AsyncIterator[Told]:
+        """Every charge, refund and dispute made since then, as each stands now."""

@@ -73,12 +73,11 @@ async def ask_about_silent(context: JobContext) -> int:
 
 async def _ask(context: JobContext, row: sa.RowMapping) -> None:
     gateway: Gateway = context.gateways[row["gateway"]]
+    wish = service.charge_wish(row)
     now = context.now()
     try:
         # A payment the provider never heard of is sealed there, so that it cannot begin late.
-        charge = await gateway.find(row["id"], now=now) or await gateway.cancel(
-            service.charge_wish(row), now=now
-        )
+        charge = await gateway.find(wish, now=now) or await gateway.cancel(wish, now=now)
     except GatewayUnavailable:
         return
     await context.database.transact(_recording_charge(context, charge))
@@ -110,8 +109,11 @@ async def _hear_from(context: JobContext, gateway: Notifier) -> int:
 async def _hear(context: JobContext, gateway: Notifier, notice: Notice) -> bool:
     """Take over what the notice is about; what is not said to be heard is sent again."""
     now = context.now()
+    async with context.database.reading() as db:
+        row = await repository.payment(db, notice.payment_id)
+    assert row is not None, "notices are about our payments"
     try:
-        charge = await gateway.find(notice.payment_id, now=now)
+        charge = await gateway.find(service.charge_wish(row), now=now)
         assert charge is not None, "notices are about charges"
         await context.database.transact(_recording_charge(context, charge))
         await gateway.heard(notice, now=now)

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from app.payments import service as payments
+from app.payments.gateway import ChargeWish
 from tests.factories import Caller, statements
 from tests.orders.market import Market
 
@@ -44,9 +45,15 @@ async def _counted(market: Market, buyer: Caller, order: dict[str, Any]) -> int:
     """The transaction in which the news of money is taken over, from its first statement on."""
     told = await market.pay(buyer, order, "sandbox_delay")
     gateway = market.application.state.gateways["sandbox"]
-    payment_id = UUID(told["payment"]["id"])
+    wish = ChargeWish(
+        payment_id=UUID(told["payment"]["id"]),
+        order_id=UUID(order["id"]),
+        amount=order["total_amount"],
+        currency=order["currency"],
+        token="sandbox_delay",
+    )
     # The provider takes its time; who counts does not.
-    charge = await gateway.find(payment_id, now=market.now + timedelta(minutes=1))
+    charge = await gateway.find(wish, now=market.now + timedelta(minutes=1))
     with statements(market.database) as sent:
         await market.database.transact(
             lambda db: payments.record_charge(db, charge, now=market.now)

@@ -73,8 +73,8 @@ class Provider(SandboxGateway):
         told = await self._call("charge", lambda: SandboxGateway.charge(self, wish, now=now))
         return replace(told, **self.telling)
 
-    async def find(self, payment_id: UUID, *, now: datetime) -> Charge | None:
-        told = await self._call("find", lambda: SandboxGateway.find(self, payment_id, now=now))
+    async def find(self, wish: ChargeWish, *, now: datetime) -> Charge | None:
+        told = await self._call("find", lambda: SandboxGateway.find(self, wish, now=now))
         return None if told is None else replace(told, **self.telling)
 
     async def heard(self, notice: Notice, *, now: datetime) -> None:
@@ -88,7 +88,7 @@ class Provider(SandboxGateway):
 
     async def cancel(self, wish: ChargeWish, *, now: datetime) -> Charge:
         if self.stops_nothing:
-            told = await self.find(wish.payment_id, now=now)
+            told = await self.find(wish, now=now)
             assert told is not None
             return told
         told = await self._call("cancel", lambda: SandboxGateway.cancel(self, wish, now=now))

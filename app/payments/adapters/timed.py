@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from typing import TypeVar
-from uuid import UUID
 
 from app.payments.gateway import (
     Charge,
@@ -32,9 +31,9 @@ class TimedGateway:
         """Take the money, or say why not."""
         return await self._in_time(self._gateway.charge(wish, now=now))
 
-    async def find(self, payment_id: UUID, *, now: datetime) -> Charge | None:
+    async def find(self, wish: ChargeWish, *, now: datetime) -> Charge | None:
         """The provider's word on a payment; `None` when it never heard of it."""
-        return await self._in_time(self._gateway.find(payment_id, now=now))
+        return await self._in_time(self._gateway.find(wish, now=now))
 
     async def cancel(self, wish: ChargeWish, *, now: datetime) -> Charge:
         """Make sure that no money is taken any more."""

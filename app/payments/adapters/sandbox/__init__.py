@@ -64,12 +64,12 @@ class SandboxGateway:
         if count:
             await repository.add_notices(db, wish.payment_id, settles_at, count)
 
-    async def find(self, payment_id: UUID, *, now: datetime) -> Charge | None:
+    async def find(self, wish: ChargeWish, *, now: datetime) -> Charge | None:
         """What the books say about a payment."""
 
         async def look(db: AsyncSession) -> Charge | None:
-            entries = await repository.entries_of(db, payment_id)
-            return await self._read(db, payment_id, now) if entries else None
+            entries = await repository.entries_of(db, wish.payment_id)
+            return await self._read(db, wish.payment_id, now) if entries else None
 
         return await self._booked(look)
 

@@ -1,0 +1,1 @@
+"""Double entry: what is owed to whom, in books that only grow."""
