@@ -22,6 +22,8 @@ from app.wiring import JOBS, WIRING, gateways_of
 
 log = structlog.get_logger("worker")
 BEAT_EVERY_SECONDS = 5.0
+# What is cut off then is as after a crash: rolled back, or its lease ends and it is done again.
+STOP_GRACE_SECONDS = 7.0
 
 
 class Worker:
@@ -44,12 +46,24 @@ class Worker:
         self._due_at: dict[str, float] = {}
 
     def stop(self) -> None:
-        """Finish the piece of work at hand, then end."""
+        """Finish the piece of work at hand, if that does not take long, then end."""
         self._stop.set()
 
     async def run(self) -> None:
         """Work until stopped; no fault of one piece of work ends the loop."""
         actor_var.set(SYSTEM)
+        work, stopped = (asyncio.create_task(one) for one in (self._rounds(), self._stop.wait()))
+        try:
+            await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait_for(work, STOP_GRACE_SECONDS)
+        except TimeoutError:
+            log.warning("cut_off", seconds=STOP_GRACE_SECONDS)
+        finally:
+            work.cancel()
+            stopped.cancel()
+            await asyncio.gather(work, stopped, return_exceptions=True)
+
+    async def _rounds(self) -> None:
         while not self._stop.is_set():
             busy = await self._round()
             if not busy:

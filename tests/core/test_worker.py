@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
+from app import worker as worker_module
 from app.core.db import Database
 from app.core.ids import new_id
 from app.core.jobs import Job, JobContext, WorkerBeat, beat, last_beat
@@ -119,6 +120,52 @@ async def test_a_worker_works_until_it_is_stopped_and_says_that_it_lives(
         assert await last_beat(db) == clock.now()
         beats = (await db.execute(sa.select(table(WorkerBeat)))).mappings().all()
     assert [b["worker_id"] for b in beats] == [worker.worker_id]
+
+
+async def test_a_worker_amid_work_that_does_not_end_is_stopped_all_the_same(
+    hire: Hire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch of refunds to a provider that hangs takes longer than anybody waits for an end."""
+    ran, ended = asyncio.Event(), []
+
+    async def endless(_context: JobContext) -> int:
+        ran.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("endless")
+        return 0
+
+    async def next_one(_context: JobContext) -> int:
+        ended.append("next")
+        return 0
+
+    monkeypatch.setattr(worker_module, "STOP_GRACE_SECONDS", 0.05, raising=False)
+    worker = hire(endless=endless, next_one=next_one)
+    task = asyncio.create_task(worker.run())
+    await asyncio.wait_for(ran.wait(), 5)
+    worker.stop()
+    await asyncio.wait_for(task, 5)
+    assert ended == ["endless"]
+
+
+async def test_a_worker_that_is_stopped_ends_the_work_at_hand(hire: Hire) -> None:
+    ran, go_on, ended = asyncio.Event(), asyncio.Event(), []
+
+    async def slow(_context: JobContext) -> int:
+        ran.set()
+        await go_on.wait()
+        ended.append("slow")
+        return 0
+
+    worker = hire(slow=slow)
+    task = asyncio.create_task(worker.run())
+    await asyncio.wait_for(ran.wait(), 5)
+    worker.stop()
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.wait_for(task, 5)
+    assert ended == ["slow"]
 
 
 async def test_workers_long_silent_are_forgotten(database: Database, clock: FrozenClock) -> None:

@@ -1,9 +1,13 @@
 """Orders that cost nothing, where the shop allows them: the same path, and no money to wait for."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from app.catalog import service as catalog
+from app.community import service as community
+from app.core.sql import is_postgresql
 from tests.factories import Caller
 from tests.fakes import FrozenClock
 from tests.orders.books import all_of, facts
@@ -104,3 +108,28 @@ async def test_a_free_group_succeeds(market: Market) -> None:
 
 async def confirmed(market: Market, buyer: Caller, order: Any) -> None:
     assert (await market.order(buyer, order))["confirmed_at"] is not None
+
+
+async def test_who_leaves_a_free_seat_frees_its_stock_before_it_counts_as_no_buyer(
+    market: Market,
+) -> None:
+    """A rival counts another payment of the same member: it takes stock, then the buyer's row."""
+    await market.allow_free_orders()
+    member_id = await market.member("ann")
+    ann = await market.as_member(member_id)
+    order = await market.place(ann, group={"open": await free_campaign(market)})
+    await market.pay(ann, order)
+    async with market.database.writing() as db:
+        if not is_postgresql(db):
+            pytest.skip("one writer at a time: nothing comes between")
+        await catalog.reserve(db, {market.variant_id: 1})
+        leaving = asyncio.create_task(ann.post(f"/v1/orders/{order['id']}/cancel"))
+        await asyncio.sleep(0.3)
+        assert not leaving.done()
+        # Sooner than the database would look for a deadlock and end one of the two.
+        counted = community.count_paid_order(db, market.shop_id, member_id)
+        await asyncio.wait_for(counted, timeout=0.5)
+        await db.rollback()
+    assert (await leaving).json()["status"] == "closed"
+    assert (await buyers_of(market), await market.levels()) == ([0], (100, 0, 0))
+    await market.balanced()

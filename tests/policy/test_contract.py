@@ -275,6 +275,13 @@ def test_there_is_one_shape_of_refusals() -> None:
     )
 
 
+def test_every_list_says_that_its_cursor_may_be_refused() -> None:
+    for path, methods in document()["paths"].items():
+        for method, said in methods.items():
+            if any(one["name"] == "cursor" for one in said.get("parameters", ())):
+                assert "invalid_cursor" in str(said["responses"].get("422")), (method, path)
+
+
 def test_development_has_no_routes_of_tests() -> None:
     told = create_app(Settings.model_construct()).openapi()["paths"].keys()
     tested = create_app(make_settings("sqlite:///not-opened.db")).openapi()["paths"].keys()

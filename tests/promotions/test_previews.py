@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from app.catalog.models import Shop, ShopStatus, Variant
 from app.core.sql import table
 from app.promotions.rules.drafts import DRAFT_ID
+from app.promotions.service import previews
 from tests.conftest import rows_in
 from tests.factories import Caller, Stand, statements
 from tests.orders.market import problem
@@ -359,3 +360,18 @@ async def test_statements_depend_on_neither_baskets_nor_goods(booth: Booth) -> N
 async def test_nothing_on_sale_that_matches_makes_no_basket(booth: Booth) -> None:
     shown = await booth.preview(TENTH, draft={"match": {"tags_any": ["nowhere"]}})
     assert shown["baskets"] == []
+
+
+async def test_nothing_is_held_while_a_preview_is_thought_about(
+    booth: Booth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight previews that wait their turn would keep every connection that buyers read by."""
+    pool, held = booth.stand.database.reader.pool, []
+
+    async def think(work: Any) -> Any:
+        held.append(pool.checkedout())  # type: ignore[attr-defined]
+        return work(lambda: False)
+
+    monkeypatch.setattr(previews, "think", think)
+    await booth.preview(FULL)
+    assert held == [0, 0]

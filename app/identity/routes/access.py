@@ -12,7 +12,13 @@ from fastapi import APIRouter, Depends, Request
 
 from app.core.clock import Now
 from app.core.db import Db, ReadDb
-from app.core.errors import AlreadyExists, Forbidden, NotFound, Unauthenticated
+from app.core.errors import (
+    AlreadyExists,
+    Forbidden,
+    InvalidCursor,
+    NotFound,
+    Unauthenticated,
+)
 from app.core.http.limits import guard
 from app.core.http.paging import Page, Paged
 from app.core.http.problem import problems
@@ -102,7 +108,7 @@ async def accept_invitation(
     )
 
 
-@router.get("/staff")
+@router.get("/staff", responses=problems(InvalidCursor))
 async def list_staff(
     shop_id: UUID, _by: StaffManager, db: ReadDb, paging: Paged
 ) -> Page[schemas.StaffShown]:
@@ -140,7 +146,7 @@ async def create_api_key(
     )
 
 
-@router.get("/api-keys")
+@router.get("/api-keys", responses=problems(InvalidCursor))
 async def list_api_keys(
     shop_id: UUID, _by: KeyManager, db: ReadDb, paging: Paged
 ) -> Page[schemas.ApiKeyShown]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Request
 
 from app.core.clock import Now
 from app.core.db import Db, ReadDb
-from app.core.errors import Forbidden, NotFound, Unauthenticated
+from app.core.errors import Forbidden, InvalidCursor, NotFound, Unauthenticated
 from app.core.http.limits import guard
 from app.core.http.paging import Page, Paged
 from app.core.http.problem import problems
@@ -81,7 +81,7 @@ async def me(operator: OperatorIn, db: ReadDb) -> schemas.OperatorMeShown:
     return schemas.OperatorMeShown(**row, shop_roles=roles)
 
 
-@router.get("/sessions")
+@router.get("/sessions", responses=problems(InvalidCursor))
 async def list_sessions(
     operator: OperatorIn, db: ReadDb, paging: Paged, now: Now
 ) -> Page[schemas.SessionShown]:

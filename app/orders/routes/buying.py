@@ -12,7 +12,7 @@ from app.catalog.errors import OutOfStock, ShopPaused, VariantNotFound
 from app.community.errors import NotAMember
 from app.core.clock import Now
 from app.core.db import Db, ReadDb
-from app.core.errors import Forbidden, NotFound, Unauthenticated
+from app.core.errors import Forbidden, InvalidCursor, NotFound, Unauthenticated
 from app.core.http.paging import Paged
 from app.core.http.problem import problems
 from app.core.http.route import GoOutside, Reading, Transactional, attempt_of
@@ -175,7 +175,7 @@ async def place(wish: OrderWish, buyer: SignedIn, db: Db, till: Till) -> OrderSh
     return OrderShown.whole(placed)
 
 
-@router.get("/v1/orders", responses=problems(*_SIGNED))
+@router.get("/v1/orders", responses=problems(*_SIGNED, InvalidCursor))
 async def list_(buyer: SignedIn, db: ReadDb, paging: Paged) -> OrderPage:
     """The caller's orders, newest first."""
     return paging.page(await service.orders_of_member(db, buyer.id, paging), OrderBriefShown.of)

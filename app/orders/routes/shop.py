@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from app.catalog.deps import needs, refusals
 from app.core.clock import Now
 from app.core.db import Db, ReadDb
-from app.core.errors import Forbidden, NotFound, Unauthenticated
+from app.core.errors import Forbidden, InvalidCursor, NotFound, Unauthenticated
 from app.core.http.paging import Paged
 from app.core.http.problem import problems
 from app.core.http.route import Reading, Transactional
@@ -55,7 +55,7 @@ WritesOrders = Annotated[Principal, Depends(may(Right.ORDERS_WRITE))]
 Refunds = Annotated[Principal, Depends(may(Right.REFUNDS_WRITE))]
 
 
-@operator_router.get("", responses=problems(*_SIGNED, NotFound))
+@operator_router.get("", responses=problems(*_SIGNED, NotFound, InvalidCursor))
 async def list_of_shop(
     shop_id: UUID,
     _: ReadsOrders,
@@ -124,7 +124,7 @@ async def refund(
     return RefundShown.model_validate(dict(made))
 
 
-@refunds_router.get("", responses=problems(*_SIGNED, NotFound))
+@refunds_router.get("", responses=problems(*_SIGNED, NotFound, InvalidCursor))
 async def list_refunds(
     shop_id: UUID, _: ReadsOrders, db: ReadDb, paging: Paged, state: RefundStatus | None = None
 ) -> RefundPage:

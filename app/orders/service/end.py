@@ -143,12 +143,13 @@ async def _leave(db: AsyncSession, row: sa.RowMapping, now: datetime) -> None:
         raise OrderNotCancellable
     if refund is not None:
         await keep_parts(db, row, refund)
-    else:
-        await free_again(db, row["id"], at=now)
     if left.emptied is None:
         await catalog.release(db, summed_units([row["units"]]))
     # Where nobody stays, the group's end frees this order's stock with that of the others: two
     # rounds of stock and quota would meet a rival that takes them in the one right order.
     await groupbuy.after_leaving(db, left, now=now)
     await promotions.release(db, [row["id"]], now=now)
+    if refund is None:
+        # Its buyer is counted anew by that, whose row comes behind all stock and quotas.
+        await free_again(db, row["id"], at=now)
     await events.record(db, fact(OrderCancelled, row, now, was_paid=True))

@@ -102,6 +102,7 @@ async def _made(db: AsyncSession, tried: Rehearsal) -> Sequence[TrialBasket]:
     given = await catalog.goods_of(db, tried.shop.id, offered(rule))
     conditions = draft.promotion.conditions
     trial = Trial(draft.id, rule, match, conditions, goods, _in_a_row(given))
+    await let_go(db)
     return await think(lambda _: baskets_for(trial))
 
 
