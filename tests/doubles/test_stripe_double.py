@@ -157,9 +157,10 @@ class TestIntents:
         assert error.error.payment_intent.status == "succeeded"
 
     def test_fee_may_come_later(self, shop: Shop, double: Remote, inbox: Inbox) -> None:
-        double.modes(fee_known_after=0.05)
+        double.modes(fee_known_after=None)
         intent = shop.paid()
         assert shop.charge(intent.id).balance_transaction is None
+        double.settle_charge(intent.latest_charge)
         inbox.wait_for("charge.updated")
         assert shop.charge(intent.id).balance_transaction.fee == 290
 
@@ -320,12 +321,14 @@ class TestIdempotency:
         assert create(self.WISH, {"idempotency_key": "old"}).id != first.id
 
     async def test_key_in_use(self, shop: Shop, double: Remote) -> None:
-        double.fault("hang", seconds=0.5)
-        create = shop.client.v1.payment_intents.create
-        calls = [
-            asyncio.to_thread(create, self.WISH, {"idempotency_key": "busy"}) for _ in range(2)
-        ]
-        told = await asyncio.gather(*calls, return_exceptions=True)
-        errors = [one for one in told if isinstance(one, stripe.StripeError)]
-        assert [one.http_status for one in errors] == [409]
-        assert errors[0].json_body["error"]["code"] == "idempotency_key_in_use"
+        double.fault("hang", seconds=60)
+        create, key = shop.client.v1.payment_intents.create, {"idempotency_key": "busy"}
+        first = asyncio.create_task(asyncio.to_thread(create, self.WISH, key))
+        while not await asyncio.to_thread(double.hanging):
+            pass
+        with pytest.raises(stripe.APIError) as caught:
+            await asyncio.to_thread(create, self.WISH, key)
+        assert caught.value.http_status == 409
+        assert caught.value.error.code == "idempotency_key_in_use"
+        double.release()
+        assert create(self.WISH, key).id == (await first).id

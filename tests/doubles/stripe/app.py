@@ -22,7 +22,7 @@ from tests.doubles.stripe.errors import RefusalError
 from tests.doubles.stripe.faults import Faults
 from tests.doubles.stripe.modes import Modes
 from tests.doubles.stripe.wire import cut
-from tests.doubles.stripe.work import Caller, Work
+from tests.doubles.stripe.work import Caller, Object, Work
 
 
 class StripeDouble:
@@ -35,7 +35,7 @@ class StripeDouble:
         self.keys = keys
         self.courier = Courier(self.books, self.clock)
         self.courier.urls, self.courier.secrets = urls, secrets
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: dict[asyncio.TimerHandle, Callable[[], None]] = {}
         self._api = Api(self)
         self._control = Control(self)
 
@@ -78,18 +78,25 @@ class StripeDouble:
             for charge in self.books.of_kind("charge", livemode=live):
                 if charge["captured"] and charge["balance_transaction"] is None:
                     settle_it = _settling(charge["id"])
-                    self.later(self.modes.fee_known_after, settle_it, livemode=live)
+                    self.later(self.modes.fee_known_after or 0, settle_it, livemode=live)
 
     def later(self, seconds: float, act: Callable[[Work], object], *, livemode: bool) -> None:
         """Do something by itself after a while; what has become impossible is left."""
 
         def run() -> None:
-            self._timers.discard(timer)
+            self._timers.pop(timer)
             with contextlib.suppress(RefusalError):
                 self.do(act, livemode=livemode)
 
         timer = asyncio.get_running_loop().call_later(seconds, run)
-        self._timers.add(timer)
+        self._timers[timer] = run
+
+    def hurry(self) -> None:
+        """What was to happen later happens now."""
+        while self._timers:
+            timer, run = next(iter(self._timers.items()))
+            timer.cancel()
+            run()
 
     def do(self, act: Callable[[Work], Any], *, livemode: bool) -> Any:
         """Work that no request of the API asks for."""
@@ -104,5 +111,5 @@ class StripeDouble:
         self.courier.tell(event)
 
 
-def _settling(charge_id: str) -> Callable[[Work], None]:
+def _settling(charge_id: str) -> Callable[[Work], Object]:
     return lambda work: settle(work, charge_id)
