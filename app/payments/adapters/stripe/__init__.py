@@ -66,10 +66,10 @@ class StripeGateway:
 
     name = "stripe"
 
-    def __init__(self, account: StripeAccount, *, timeout_seconds: float) -> None:
+    def __init__(self, account: StripeAccount, *, timeout_seconds: float, http: Any = None) -> None:
         self._account = account
         self._live = account.is_live
-        self._http: Any = stripe.HTTPXClient(timeout=timeout_seconds)
+        self._http: Any = http or stripe.HTTPXClient(timeout=timeout_seconds)
         self._v1: Any = client_of(account, self._http).v1
 
     async def charge(self, wish: ChargeWish, *, now: datetime) -> Charge:
