@@ -76,8 +76,12 @@ async def answered(call: Awaitable[Any]) -> Any:
 
 
 async def asked(call: Awaitable[Any]) -> dict[str, Any]:
-    """What Stripe answers, as plain JSON."""
-    told: dict[str, Any] = (await answered(call)).to_dict()
+    """What Stripe answers, as plain JSON with an id."""
+    answer = await answered(call)
+    told: dict[str, Any] = answer.to_dict() if isinstance(answer, stripe.StripeObject) else {}
+    if not isinstance(told.get("id"), str):
+        log.error("stripe_answer_not_understood", shape=type(answer).__name__)
+        raise GatewayUnavailable
     return told
 
 
