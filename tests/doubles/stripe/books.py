@@ -2,8 +2,9 @@
 
 Each line is one JSON object; `is` says what: `fact` (money that moved), `object` (one of Stripe's
 objects as it stands now), `answer` (kept for an idempotency key), `sent` (a message that needs no
-more sending), `end` (everything above it holds). The lines of one piece of work are written at
-once and are on disk before anybody is answered.
+more sending), `end` (everything above it holds), `undone` (what stands between here and the last
+`end` does not). The lines of one piece of work are written at once and are on disk before anybody
+is answered.
 """
 
 import json
@@ -42,6 +43,8 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         if line["is"] == "end":
             yield from held
             held = []
+        elif line["is"] == "undone":
+            held = []
         else:
             held.append(line)
 
@@ -72,8 +75,8 @@ class Books:
         for line in read_lines(path):
             self._take(line)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        # A line that was cut off would swallow the next one.
-        os.write(self._file, b"\n")
+        # Work that was cut off must not be finished by what comes next.
+        os.write(self._file, b'\n{"is": "undone"}\n')
 
     def close(self) -> None:
         os.close(self._file)

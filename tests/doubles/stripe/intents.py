@@ -10,7 +10,7 @@ from tests.doubles.stripe.work import Object, Work
 
 CREATE = frozenset({
     "amount", "automatic_payment_methods", "capture_method", "confirm", "confirmation_method",
-    "currency", "customer", "description", "error_on_requires_action", "metadata", "off_session",
+    "currency", "description", "error_on_requires_action", "metadata", "off_session",
     "payment_method", "payment_method_data", "payment_method_options", "payment_method_types",
     "receipt_email", "return_url", "shipping", "statement_descriptor",
     "statement_descriptor_suffix", "use_stripe_sdk",

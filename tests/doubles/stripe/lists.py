@@ -8,8 +8,8 @@ LIMIT_DEFAULT, LIMIT_MAX = 10, 100
 PAGING = frozenset({"created", "ending_before", "limit", "starting_after"})
 # What each list may be narrowed by, beside when its objects were made.
 FILTERS = {
-    "payment_intent": {"customer"},
-    "charge": {"customer", "payment_intent"},
+    "payment_intent": set(),
+    "charge": {"payment_intent"},
     "refund": {"charge", "payment_intent"},
     "dispute": {"charge", "payment_intent"},
     "balance_transaction": {"currency", "source", "type"},

@@ -65,7 +65,7 @@ class Remote:
         self._client.delete("/_double/modes").raise_for_status()
         self._client.delete("/_double/faults").raise_for_status()
 
-    def fault(self, kind: str, **values: Any) -> None:
+    def fault(self, kind: str, /, **values: Any) -> None:
         """The next request that fits meets this; see `faults.KINDS`."""
         self._post("faults", kind=kind, **values)
 
@@ -105,7 +105,7 @@ class Remote:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def _post(self, path: str, **values: Any) -> Any:
+    def _post(self, path: str, /, **values: Any) -> Any:
         answer = self._client.post(f"/_double/{path}", json=values)
         assert answer.status_code == 200, answer.text
         return answer.json()
