@@ -23,7 +23,13 @@ from app.identity.jobs import JOBS as IDENTITY_JOBS
 from app.identity.routes import ROUTERS as IDENTITY_ROUTERS
 from app.orders import service as orders
 from app.orders.events import EVENTS as ORDER_EVENTS
-from app.orders.events import OrderPaid, OrderRebateOwed, OrderRefunded, OrderRefundOwed
+from app.orders.events import (
+    OrderConfirmed,
+    OrderPaid,
+    OrderRebateOwed,
+    OrderRefunded,
+    OrderRefundOwed,
+)
 from app.orders.jobs import JOBS as ORDER_JOBS
 from app.orders.routes import ROUTERS as ORDER_ROUTERS
 from app.payments.adapters.circuit import with_circuit
@@ -33,6 +39,7 @@ from app.payments.events import EVENTS as PAYMENT_EVENTS
 from app.payments.events import PaymentCaptured, RefundFailed, RefundSucceeded
 from app.payments.gateway import Gateway
 from app.payments.jobs import JOBS as PAYMENT_JOBS
+from app.payments.routes import ROUTERS as PAYMENT_ROUTERS
 from app.promotions.events import EVENTS as PROMOTION_EVENTS
 from app.promotions.routes import ROUTERS as PROMOTION_ROUTERS
 from app.settings import Settings
@@ -53,6 +60,8 @@ REACTIONS: tuple[On[Any], ...] = (
 HANDLERS: tuple[On[Any], ...] = (
     on(OrderRefundOwed, orders.pay_back),
     on(OrderRebateOwed, orders.pay_rebate),
+    on(OrderConfirmed, orders.share_with_partners),
+    on(OrderRefunded, orders.share_with_partners),
 )
 
 EVENTS: tuple[type[Event], ...] = (
@@ -79,6 +88,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     *GROUPBUY_ROUTERS,
     *COMMUNITY_ROUTERS,
     *PROMOTION_ROUTERS,
+    *PAYMENT_ROUTERS,
     *IDENTITY_ROUTERS,
     *AUDIT_ROUTERS,
 )

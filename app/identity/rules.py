@@ -21,6 +21,7 @@ class Right(StrEnum):
     ORDERS_READ = "orders.read"
     ORDERS_WRITE = "orders.write"
     REFUNDS_WRITE = "refunds.write"
+    LEDGER_READ = "ledger.read"
     STAFF_WRITE = "staff.write"
     API_KEYS_WRITE = "api_keys.write"
     AUDIT_READ = "audit.read"
@@ -53,7 +54,9 @@ class InvitedRole(StrEnum):
 
 _SHOP_RIGHTS = frozenset(Right) - {Right.PLATFORM_WRITE}
 _READ_RIGHTS = frozenset(right for right in Right if right.endswith(".read"))
-_TRUSTED_RIGHTS = frozenset({Right.STAFF_WRITE, Right.API_KEYS_WRITE, Right.AUDIT_READ})
+_TRUSTED_RIGHTS = frozenset(
+    {Right.LEDGER_READ, Right.STAFF_WRITE, Right.API_KEYS_WRITE, Right.AUDIT_READ}
+)
 
 ROLE_RIGHTS: Mapping[ShopRole, frozenset[Right]] = {
     ShopRole.OWNER: _SHOP_RIGHTS,

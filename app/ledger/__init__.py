@@ -1,1 +1,1 @@
-"""Double entry: what is owed to whom, in books that only grow."""
+"""The shop's books: double entry, append only. What is posted is said by the features above."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.catalog.rules import BasketGoods
-from app.core.money import split
+from app.core.money import BASIS_POINTS, split
 from app.orders.errors import NothingToRefund, RefundExceedsLine
 from app.orders.models import Fulfilment, OrderStatus
 from app.payments.errors import RefundExceedsPayment
@@ -108,6 +108,27 @@ def parts_for_amount(
         parts = [RefundPart(ln.line_id, 0, s) for ln, s in zip(lines, shares, strict=False)]
         parts.append(RefundPart(None, 0, shares[-1]))
     return [part for part in parts if part.amount or part.quantity]
+
+
+# -- what partner brands are owed
+
+
+@dataclass(frozen=True, slots=True)
+class LineKept:
+    """What is left of a partner brand's line, and the brand's share of it."""
+
+    brand_id: UUID
+    share_bp: int
+    kept_amount: int
+
+
+def partner_shares(lines: Iterable[LineKept]) -> dict[UUID, int]:
+    """What each brand is owed: of each line its share of what is kept, fractions left out."""
+    owed: dict[UUID, int] = {}
+    for line in lines:
+        share_amount = line.kept_amount * line.share_bp // BASIS_POINTS
+        owed[line.brand_id] = owed.get(line.brand_id, 0) + share_amount
+    return owed
 
 
 # -- replays: what a promotion would have done to past orders

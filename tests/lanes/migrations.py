@@ -1,7 +1,7 @@
 """The migration lane: up, down, up again and compared with the models, on each database.
 
-`alembic check` looks at neither CHECK constraints nor sequences, so the migrated schema is held
-against one that was made from the models.
+`alembic check` looks at neither CHECK constraints nor sequences nor triggers, so the migrated
+schema is held against one that was made from the models.
 """
 
 import asyncio
@@ -45,6 +45,7 @@ def described(connection: sa.Connection) -> Schema:
     def parts(of_table: Any, table: str) -> list[str]:
         return sorted(str(plain(part)) for part in of_table(table))
 
+    triggers = triggers_of(connection)
     return {
         table: {
             "columns": parts(look.get_columns, table),
@@ -52,9 +53,21 @@ def described(connection: sa.Connection) -> Schema:
             "unique": parts(look.get_unique_constraints, table),
             "foreign": parts(look.get_foreign_keys, table),
             "indexes": parts(look.get_indexes, table),
+            "triggers": sorted(text for name, text in triggers if name == table),
         }
         for table in set(look.get_table_names()) - KEPT
     }
+
+
+def triggers_of(connection: sa.Connection) -> list[tuple[str, str]]:
+    """Table and text of every trigger, on PostgreSQL with the function it runs."""
+    query = {
+        "sqlite": "SELECT tbl_name, sql FROM sqlite_master WHERE type = 'trigger'",
+        "postgresql": "SELECT relname, pg_get_triggerdef(t.oid) || p.prosrc FROM pg_trigger t"
+        " JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid"
+        " WHERE NOT tgisinternal",
+    }[connection.dialect.name]
+    return [(row[0], row[1]) for row in connection.exec_driver_sql(query)]
 
 
 async def schema_of(url: str) -> Schema:
@@ -63,6 +76,18 @@ async def schema_of(url: str) -> Schema:
         found = await connection.run_sync(described)
     await engine.dispose()
     return found
+
+
+async def functions_in(url: str) -> list[str]:
+    """What triggers run stays when their tables go."""
+    if url.startswith("sqlite"):
+        return []
+    query = "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+    engine = create_async_engine(driven(url))
+    async with engine.connect() as connection:
+        found = (await connection.exec_driver_sql(query)).scalars().all()
+    await engine.dispose()
+    return list(found)
 
 
 def differences(migrated: Schema, modelled: Schema) -> list[str]:
@@ -81,7 +106,7 @@ async def prove(url: str, other_url: str) -> None:
     config = alembic_config()
     await asyncio.to_thread(command.upgrade, config, "head")
     await asyncio.to_thread(command.downgrade, config, "base")
-    if left := await schema_of(url):
+    if left := await schema_of(url) or await functions_in(url):
         raise SystemExit(f"down leaves {sorted(left)} behind")
     await asyncio.to_thread(command.upgrade, config, "head")
     await asyncio.to_thread(command.check, config)

@@ -127,6 +127,24 @@ _CHECKS = {
         SELECT r.id FROM refunds r WHERE r.state = 'succeeded' AND NOT EXISTS (
             SELECT 1 FROM sandbox_entries e WHERE e.subject_id = r.id AND e.kind = 'refund'
                 AND e.amount = r.amount AND e.payment_id = r.payment_id)""",
+    "ledger transactions": """
+        SELECT t.id, t.kind FROM ledger_transactions t
+        LEFT JOIN ledger_entries e ON e.transaction_id = t.id AND e.currency = t.currency
+            AND e.shop_id = t.shop_id
+        GROUP BY t.id, t.kind HAVING coalesce(sum(e.amount), 1) <> 0""",
+    "what the provider holds": """
+        SELECT b.amount, c.amount - r.amount AS held FROM
+            (SELECT coalesce(sum(amount), 0) AS amount FROM ledger_entries
+                WHERE account = 'psp_clearing') b,
+            (SELECT coalesce(sum(amount), 0) AS amount FROM payments WHERE state = 'captured') c,
+            (SELECT coalesce(sum(amount), 0) AS amount FROM refunds WHERE state = 'succeeded') r
+        WHERE b.amount <> c.amount - r.amount""",
+    "what buyers are owed": """
+        SELECT b.amount, r.amount AS owed FROM
+            (SELECT coalesce(-sum(amount), 0) AS amount FROM ledger_entries
+                WHERE account = 'refunds') b,
+            (SELECT coalesce(sum(amount), 0) AS amount FROM refunds WHERE state <> 'succeeded') r
+        WHERE b.amount <> r.amount""",
 }
 # True once the worker has heard and sent everything.
 _SETTLED = {
@@ -140,6 +158,16 @@ _SETTLED = {
         SELECT e.subject_id FROM sandbox_entries e LEFT JOIN refunds r ON r.id = e.subject_id
         WHERE e.kind = 'refund' AND coalesce(r.state, '') <> 'succeeded'""",
     "refunds that were never sent": "SELECT id, state FROM refunds WHERE state <> 'succeeded'",
+    "shares of partner brands": """
+        SELECT l.order_id, l.share, p.amount FROM (
+            SELECT order_id, sum((payable_amount - refunded_amount) * brand_share_bp / 10000)
+                AS share FROM order_lines l JOIN orders o ON o.id = l.order_id
+            WHERE brand_id IS NOT NULL AND confirmed_at IS NOT NULL GROUP BY order_id
+        ) l LEFT JOIN (
+            SELECT subject_id, -sum(amount) AS amount FROM ledger_entries e
+            JOIN ledger_transactions t ON t.id = e.transaction_id
+            WHERE account = 'partner_payable' GROUP BY subject_id
+        ) p ON p.subject_id = l.order_id WHERE l.share <> coalesce(p.amount, 0)""",
     "money that is still owed": """
         SELECT id, status, refund_due_reason FROM orders WHERE refund_due_reason IS NOT NULL
             AND (refund <> 'full' OR refunded_amount <> total_amount)""",
@@ -196,6 +224,8 @@ STATE = (
     "buyers",
     "outbox_events",
     "audit_log",
+    "ledger_transactions",
+    "ledger_entries",
 )
 
 

@@ -38,10 +38,11 @@ READ_RIGHTS = frozenset(
         "groupbuy.read",
         "community.read",
         "orders.read",
+        "ledger.read",
         "audit.read",
     }
 )
-OWNER_ONLY_RIGHTS = frozenset({"staff.write", "api_keys.write", "audit.read"})
+OWNER_ONLY_RIGHTS = frozenset({"ledger.read", "staff.write", "api_keys.write", "audit.read"})
 WORK_RIGHTS = (READ_RIGHTS - OWNER_ONLY_RIGHTS) | {
     "shop.write",
     "catalog.write",
@@ -52,7 +53,7 @@ WORK_RIGHTS = (READ_RIGHTS - OWNER_ONLY_RIGHTS) | {
     "orders.write",
     "refunds.write",
 }
-KEY_RIGHTS = WORK_RIGHTS | {"audit.read"}
+KEY_RIGHTS = WORK_RIGHTS | {"ledger.read", "audit.read"}
 
 IN_SHOP: Mapping[Who, frozenset[str]] = {
     Who.OWNER: WORK_RIGHTS | OWNER_ONLY_RIGHTS,
@@ -284,6 +285,9 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("POST", SHOP + "/promotion-replays"): _of_shop(
         "promotions.read", "orders.read", "catalog.read"
     ),
+    # The books.
+    ("GET", SHOP + "/ledger/accounts"): _of_shop("ledger.read"),
+    ("GET", SHOP + "/ledger/entries"): _of_shop("ledger.read"),
     # The audit of one shop; that of all shops is the platform's, see test_policy.
     ("GET", "/v1/audit/invariants"): _of_shop("audit.read"),
     ("GET", "/v1/audit/pending"): _of_shop("audit.read"),

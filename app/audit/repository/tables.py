@@ -6,6 +6,7 @@ from app.core.events import OutboxEvent, OutboxHandled
 from app.core.http.idempotency import IdempotencyAnswer
 from app.core.sql import table
 from app.groupbuy.models import Campaign, CampaignMember, Group, Seat
+from app.ledger.models import LedgerEntry, LedgerTransaction
 from app.orders.models import Order, OrderLine, OrderRefundPart
 from app.payments.models import Payment, Refund, SandboxEntry, SandboxNotice
 from app.promotions.models import (
@@ -27,6 +28,8 @@ coupons = table(Coupon)
 entries = table(SandboxEntry)
 groups = table(Group)
 handled = table(OutboxHandled)
+ledger_entries = table(LedgerEntry)
+ledger_transactions = table(LedgerTransaction)
 lines = table(OrderLine)
 member_uses = table(PromotionMemberUse)
 notices = table(SandboxNotice)

@@ -11,6 +11,7 @@ from app.orders.service.capture import (
 )
 from app.orders.service.end import Doors, cancel, end_unpaid
 from app.orders.service.fulfil import receive, ship
+from app.orders.service.partners import share_with_partners
 from app.orders.service.pay import PayWish, pay
 from app.orders.service.place import PlaceWish, place
 from app.orders.service.pricing import (
@@ -65,6 +66,7 @@ __all__ = [
     "refund_late_seat",
     "replay",
     "seal",
+    "share_with_partners",
     "ship",
     "uncount_buyer",
 ]

@@ -19,6 +19,7 @@ from app.payments.events import PaymentCaptured, PaymentDeclined
 from app.payments.gateway import Charge, ChargeState, ChargeWish
 from app.payments.models import LIVE_STATES, UNSETTLED_STATES, PaymentState
 from app.payments.rules import STATE_OF_CHARGE
+from app.payments.service import postings
 
 # A payment whose call never came back is asked about after this long, then ever more rarely.
 ASK_AFTER = timedelta(seconds=20)
@@ -165,6 +166,7 @@ async def _announce(db: AsyncSession, row: sa.RowMapping, charge: Charge, now: d
                 captured_at=charge.at,
             ),
         )
+        await postings.captured(db, row, charge, at=now)
     elif row["state"] == PaymentState.DECLINED:
         await events.record(
             db,

@@ -22,6 +22,7 @@ from app.payments.errors import (
 from app.payments.events import RefundFailed, RefundSucceeded
 from app.payments.gateway import GatewayRefund, RefundState
 from app.payments.models import RefundStatus
+from app.payments.service import postings
 
 RESEND_AFTER_SECONDS = (1, 5, 30, 120, 600, 3_600)
 
@@ -73,7 +74,9 @@ async def owe_refund(db: AsyncSession, wish: RefundOrder, *, now: datetime) -> s
     if not added:
         raise RefundReferenceUsed
     rows = await repository.refunds_of_order(db, wish.order_id)
-    return next(row for row in rows if row["id"] == refund_id)
+    made = next(row for row in rows if row["id"] == refund_id)
+    await postings.refund_owed(db, made, at=now)
+    return made
 
 
 async def _owed_by_refunds(db: AsyncSession, order_id: UUID) -> int:
@@ -119,6 +122,7 @@ async def _refund_succeeded(
             refunded_amount=total,
         ),
     )
+    await postings.refund_sent(db, moved, at=now)
 
 
 async def _refund_failed(
