@@ -92,7 +92,8 @@ Sealer = Annotated[Tokens, Depends(_tokens)]
 async def _doors(request: Request, outside: GoOutside, settings: Config) -> Doors:
     # Asked for late: a request without a key is refused before it has an attempt.
     attempt = partial(attempt_of, request)
-    return Doors(request.app.state.gateways, settings.gateway, attempt, outside)
+    state = request.app.state
+    return Doors(state.gateways, settings.gateway, attempt, outside, state.clock)
 
 
 World = Annotated[Doors, Depends(_doors)]
