@@ -44,19 +44,21 @@ async def end_stopped_groups(context: JobContext) -> int:
 
     Groups that cannot be ended do not hide those behind them.
     """
-    rows_max, now = context.settings.sweep_batch_rows, context.now()
+    rows_max = context.settings.sweep_batch_rows
     done, after = 0, None
     for _ in range(BATCHES_MAX):
         async with context.database.reading() as db:
             rows = await service.stopped_groups(db, after=after, rows_max=rows_max)
-        done += await each(rows, partial(_stop, context, now))
+        done += await each(rows, partial(_stop, context))
         if len(rows) < rows_max or done >= rows_max:
             break
         after = rows[-1]["id"]
     return done
 
 
-async def _stop(context: JobContext, now: datetime, row: sa.RowMapping) -> bool:
+async def _stop(context: JobContext, row: sa.RowMapping) -> bool:
+    # Others had their turn before: whether its deadline has passed is seen by the time of now.
+    now = context.now()
     return await context.database.transact(partial(service.stop_group, group_id=row["id"], now=now))
 
 

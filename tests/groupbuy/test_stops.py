@@ -1,6 +1,7 @@
 """A campaign that is stopped with its groups: at once for who comes, one by one for who is in."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,30 @@ async def test_a_stop_takes_nothing_from_who_was_enough_at_the_deadline(
     party.clock.advance(seconds=GRACE_SECONDS)
     assert await party.settle(leader.group_id)
     assert await party.standing(leader.group_id) == (GroupStatus.SUCCEEDED, 2, 2)
+
+
+async def test_a_deadline_that_passes_while_others_are_stopped_is_kept(
+    party: Party, context: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch takes its time; each group is judged by the time of its own turn."""
+    campaign = await party.campaign(size=3, min_paid=2)
+    first, second = [(await party.gathered(campaign, 2))[0] for _ in range(2)]
+    party.clock.advance(seconds=3_599)
+    await party.stop(campaign)
+    transact = party.database.transact
+
+    async def slow(work: Any) -> Any:
+        done = await transact(work)
+        party.clock.advance(seconds=2)
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(party.database, "transact", slow)
+        assert await end_stopped_groups(context) == 1
+    assert await party.standing(first.group_id) == (GroupStatus.FAILED, 0, 0)
+    party.clock.advance(seconds=GRACE_SECONDS)
+    assert await party.settle(second.group_id)
+    assert await party.standing(second.group_id) == (GroupStatus.SUCCEEDED, 2, 2)
 
 
 async def test_a_stop_ends_what_gathers_and_owes_everything_once(

@@ -15,7 +15,8 @@ from app.orders.service.end import end_unpaid
 from app.orders.service.pay import PayWish, _opened
 from app.payments.errors import PaymentInProgress
 from tests.factories import Caller
-from tests.orders.market import Market
+from tests.fakes import FrozenClock
+from tests.orders.market import Market, problem
 from tests.payments.provider import Provider
 
 WISH = PayWish(gateway="sandbox", token="sandbox_success", attempt="one")
@@ -111,3 +112,29 @@ async def test_paying_and_giving_up_at_once_never_takes_money_for_nothing(market
         assert now["status"] == ("paid" if captured else "cancelled" if status == 200 else "placed")
     await market.work()
     await market.balanced(settled=False)
+
+
+async def test_a_deadline_that_passes_while_the_provider_is_asked_keeps_everybody(
+    market: Market, provider: Provider, clock: FrozenClock
+) -> None:
+    """What is decided after a call is decided by the time after it, not by that of the request."""
+    market.campaign_id = await market.campaign(size=3, min_paid=2)
+    ann, bob = await market.buyer("ann"), await market.buyer("bob")
+    first = await market.open_group(ann)
+    await market.pay(ann, first)
+    clock.advance(seconds=3_590)
+    order = await market.join(bob, first["group_id"])
+    await market.pay(bob, order, "sandbox_delay")
+
+    async def linger() -> None:
+        clock.advance(seconds=11)
+
+    provider.before["cancel"] = linger
+    answer = await bob.post(f"/v1/orders/{order['id']}/cancel")
+    problem(answer, 409, "seat_not_leavable")
+    assert (await market.order(bob, order))["status"] == "paid"
+    clock.advance(seconds=60)
+    await market.work()
+    for buyer, kept in ((ann, first), (bob, order)):
+        assert (await market.order(buyer, kept))["confirmed_at"] is not None
+    await market.balanced()

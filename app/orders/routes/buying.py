@@ -92,9 +92,10 @@ Sealer = Annotated[Tokens, Depends(_tokens)]
 async def _doors(request: Request, outside: GoOutside, settings: Config) -> Doors:
     # Asked for late: a request without a key is refused before it has an attempt.
     attempt = partial(attempt_of, request)
-    gateways = request.app.state.gateways
+    state = request.app.state
+    gateways = state.gateways
     offered = {name for name in gateways if name != SANDBOX or settings.takes_play_money}
-    return Doors(gateways, offered, settings.gateway, attempt, outside)
+    return Doors(gateways, offered, settings.gateway, attempt, outside, state.clock)
 
 
 World = Annotated[Doors, Depends(_doors)]

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog import service as catalog
 from app.core import events
+from app.core.clock import Clock
 from app.core.errors import NotFound
 from app.core.http.route import Outside
 from app.groupbuy import service as groupbuy
@@ -32,7 +33,8 @@ class Doors:
     """The outside world as an order needs it: the gateways, and a way to leave the transaction.
 
     `offered` are the gateways that buyers may choose, and `gateway` is where a payment goes that
-    names none; `attempt` tells one intent of the client from another.
+    names none; `attempt` tells one intent of the client from another. A call takes its time: what
+    follows it is decided by the `clock`.
     """
 
     gateways: Mapping[str, Gateway]
@@ -40,6 +42,7 @@ class Doors:
     gateway: str
     attempt: Callable[[], str]
     outside: Outside
+    clock: Clock
 
 
 async def cancel(
@@ -54,6 +57,7 @@ async def cancel(
     stopped = None
     if row["status"] == OrderStatus.PLACED:
         stopped = await stop_payment(db, order_id, doors, now)
+        now = doors.clock.now()
         row = await _own(db, member_id, order_id)
     if row["status"] == OrderStatus.PLACED:
         ended = await end_unpaid(db, row, OrderStatus.CANCELLED, stopped=stopped, now=now)
