@@ -14,12 +14,13 @@ from tests.doubles.stripe import refunds
 from tests.doubles.stripe.access import Keyring
 from tests.doubles.stripe.api import Api
 from tests.doubles.stripe.books import Books
-from tests.doubles.stripe.charges import settle
+from tests.doubles.stripe.charges import AFTERWARDS, settle
 from tests.doubles.stripe.clock import Clock
 from tests.doubles.stripe.control import Control
 from tests.doubles.stripe.courier import Courier
 from tests.doubles.stripe.errors import RefusalError
 from tests.doubles.stripe.faults import Faults
+from tests.doubles.stripe.intents import pay
 from tests.doubles.stripe.modes import Modes
 from tests.doubles.stripe.wire import cut
 from tests.doubles.stripe.work import Caller, Object, Work
@@ -75,6 +76,9 @@ class StripeDouble:
             for refund in self.books.of_kind("refund", livemode=live):
                 if refund["status"] == "pending":
                     refunds.plan(Work(self, Caller(livemode=live)), refund, None)
+            for intent in self.books.of_kind("payment_intent", livemode=live):
+                if intent["status"] == "processing":
+                    self.later(AFTERWARDS, _paying(intent["id"]), livemode=live)
             for charge in self.books.of_kind("charge", livemode=live):
                 if charge["captured"] and charge["balance_transaction"] is None:
                     settle_it = _settling(charge["id"])
@@ -109,6 +113,10 @@ class StripeDouble:
 
     def tell(self, event: dict[str, Any]) -> None:
         self.courier.tell(event)
+
+
+def _paying(intent_id: str) -> Callable[[Work], Object]:
+    return lambda work: pay(work, intent_id)
 
 
 def _settling(charge_id: str) -> Callable[[Work], Object]:
