@@ -288,6 +288,7 @@ class TestDisputes:
         double.win(dispute["id"])
         now = shop.client.v1.disputes.retrieve(dispute["id"])
         assert (now.status, len(now.balance_transactions)) == ("won", 2)
+        assert sum(one.net for one in now.balance_transactions) == 0
         assert net(double, intent.id) == 9_710
         double.idle()
         assert {
