@@ -52,11 +52,18 @@ class StripeDouble:
         if request.url.path.startswith("/_double/") or request.url.path == "/readyz":
             response: Response | None = await self._control.answer(request)
         else:
-            response = await self._api.answer(request)
+            response = await self._api_answer(request)
         if response is None:
             await cut(scope, receive)
         else:
             await response(scope, receive, send)
+
+    async def _api_answer(self, request: Request) -> Response | None:
+        try:
+            return await self._api.answer(request)
+        except asyncio.CancelledError:
+            # The double ends while a request hangs in it.
+            return None
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         assert (await receive())["type"] == "lifespan.startup"
