@@ -15,7 +15,7 @@ import httpx2
 from app.core.clock import SystemClock
 from app.main import create_app
 from app.settings import Settings
-from bench import ground, pricing
+from bench import ground, ledger, pricing
 from bench.floor import Captured, Floor, capturing, replay
 from bench.server import SECRET, Server, migrate, serving
 from bench.shopping import STEPS, Ground, Shopper
@@ -244,11 +244,15 @@ async def measure(url: str, folder: Path, size: Size, schema_seconds: float) -> 
         made = await ground.prepare(market, products=size.products, promoted=50)
         row(f"{size.products} products × 2 variants, 50 active promotions, one server process")
         found = await floors(market, made, url, folder, size)
+        posting = await ledger.cost(
+            market.database, url, folder, operations=size.operations, replays=size.replays
+        )
         by_group_size = [(members, await statements_by_step(market, members)) for members in GROUPS]
     async with serving(url, folder / "server.log") as server:
         idle_mb = server.resident_mb()
         spent = await costs(server, made, size)
         report(found, spent)
+        row("ledger posting", *posting.told)
         for members, counted in by_group_size:
             told = (f"{name} {n} (≤ {SEAT_GOALS[name]})" for name, n in counted.items())
             row(f"group of {members}", f"SQL: {', '.join(told)}")

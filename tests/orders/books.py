@@ -160,8 +160,9 @@ _SETTLED = {
     "refunds that were never sent": "SELECT id, state FROM refunds WHERE state <> 'succeeded'",
     "shares of partner brands": """
         SELECT l.order_id, l.share, p.amount FROM (
-            SELECT order_id, sum((payable_amount - refunded_amount) * brand_share_bp / 10000)
-                AS share FROM order_lines l JOIN orders o ON o.id = l.order_id
+            SELECT order_id,
+                sum((payable_amount - l.refunded_amount) * brand_share_bp / 10000) AS share
+            FROM order_lines l JOIN orders o ON o.id = l.order_id
             WHERE brand_id IS NOT NULL AND confirmed_at IS NOT NULL GROUP BY order_id
         ) l LEFT JOIN (
             SELECT subject_id, -sum(amount) AS amount FROM ledger_entries e

@@ -1,0 +1,165 @@
+"""Each fact about money with what it posts, in the fact's own transaction."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.payments import service as payments
+from app.payments.gateway import Charge, ChargeState, Dispute, DisputeState
+from app.payments.service import postings
+from app.payments.service.postings import Stray
+from tests.factories import Caller
+from tests.ledger.posted import balances, kinds
+from tests.orders.market import SOLO_AMOUNT, Market
+from tests.payments.provider import Provider
+
+LEFT = SOLO_AMOUNT - 900
+
+
+async def standing(market: Market) -> dict[str, int]:
+    return await balances(market.database, market.shop_id)
+
+
+async def paid(market: Market) -> tuple[Caller, dict[str, Any]]:
+    ann = await market.buyer("ann")
+    order = await market.place(ann)
+    await market.pay(ann, order)
+    return ann, order
+
+
+async def rows_of(market: Market, order: dict[str, Any]) -> tuple[sa.RowMapping, sa.RowMapping]:
+    """The payment of an order and its refund."""
+    async with market.database.reading() as db:
+        [payment] = await payments.payments_of_order(db, UUID(order["id"]))
+        [refund] = await payments.refunds_of_order(db, UUID(order["id"]))
+    return payment, refund
+
+
+async def refunded(market: Market) -> tuple[sa.RowMapping, sa.RowMapping]:
+    _, order = await paid(market)
+    await market.refund(await market.as_owner(market.shop_id), order, amount=900)
+    await market.work()
+    return await rows_of(market, order)
+
+
+async def do(market: Market, post: Callable[[AsyncSession], Awaitable[None]]) -> None:
+    """Twice: what a provider says again counts once."""
+    for _ in range(2):
+        await market.database.transact(post)
+
+
+async def test_a_capture_and_a_refund_from_its_decision_to_its_end(market: Market) -> None:
+    _, order = await paid(market)
+    assert await standing(market) == {"psp_clearing": SOLO_AMOUNT, "shop_payable": -SOLO_AMOUNT}
+    await market.refund(await market.as_owner(market.shop_id), order, amount=900)
+    assert await standing(market) == {
+        "psp_clearing": SOLO_AMOUNT,
+        "shop_payable": -LEFT,
+        "refunds": -900,
+    }
+    await market.work()
+    assert await standing(market) == {"psp_clearing": LEFT, "shop_payable": -LEFT}
+    assert await kinds(market.database) == ["payment.captured", "refund.owed", "refund.sent"]
+    await market.balanced()
+
+
+async def test_a_refund_that_the_provider_refuses_stays_owed(market: Market) -> None:
+    provider = Provider.installed(market)
+    provider.refusing_refunds = True
+    await refunded(market)
+    assert (await standing(market))["refunds"] == -900
+    await market.balanced(settled=False)
+
+
+async def test_a_free_order_posts_nothing(market: Market) -> None:
+    await market.allow_free_orders()
+    await market.percent_off_all_the_way()
+    _, order = await paid(market)
+    assert order["total_amount"] == 0
+    assert await kinds(market.database) == []
+
+
+async def test_what_the_provider_keeps_is_a_cost_of_the_shop(market: Market) -> None:
+    provider = Provider.installed(market)
+    provider.telling = {"fee_amount": 60}
+    await paid(market)
+    assert await standing(market) == {
+        "psp_clearing": SOLO_AMOUNT - 60,
+        "shop_payable": -SOLO_AMOUNT,
+        "psp_fees": 60,
+    }
+
+
+async def test_a_refusal_to_count_a_capture_posts_nothing(market: Market) -> None:
+    provider = Provider.installed(market)
+    ann = await market.buyer("ann")
+    order = await market.place(ann)
+    await market.pay(ann, order, "sandbox_delay")
+    wish = await provider.wish_of(order)
+    at = market.now
+    charge = Charge(wish.payment_id, "x", ChargeState.CAPTURED, wish.amount - 1, "CNY", at)
+    await market.database.transact(lambda db: payments.record_charge(db, charge, now=at))
+    assert await kinds(market.database) == []
+
+
+async def test_a_refund_that_came_back_is_owed_again_and_sent_in_another_round(
+    market: Market,
+) -> None:
+    _, refund = await refunded(market)
+    await do(market, lambda db: postings.refund_came_back(db, refund, at=market.now))
+    assert await standing(market) == {
+        "psp_clearing": SOLO_AMOUNT,
+        "shop_payable": -LEFT,
+        "refunds": -900,
+    }
+    again: Any = {**refund, "round": 2}
+    await do(market, lambda db: postings.refund_sent(db, again, at=market.now))
+    assert await standing(market) == {"psp_clearing": LEFT, "shop_payable": -LEFT}
+    await do(market, lambda db: postings.refund_came_back(db, again, at=market.now))
+    assert (await standing(market))["refunds"] == -900
+
+
+def _dispute(payment: sa.RowMapping) -> Dispute:
+    return Dispute(
+        reference="dp_1",
+        payment_id=payment["id"],
+        charge_reference=payment["reference"],
+        amount=700,
+        currency="CNY",
+        state=DisputeState.OPEN,
+        at=payment["created_at"],
+        fee_amount=150,
+    )
+
+
+async def test_a_dispute_withholds_and_gives_back_or_takes(market: Market) -> None:
+    payment, _ = await refunded(market)
+    won, lost = _dispute(payment), replace(_dispute(payment), reference="dp_2")
+    at = market.now
+    await do(market, lambda db: postings.dispute_opened(db, payment, won, at=at))
+    opened = {"psp_clearing": LEFT - 850, "shop_payable": -LEFT, "disputes": 700, "psp_fees": 150}
+    assert await standing(market) == opened
+    await do(market, lambda db: postings.dispute_won(db, won, at=at))
+    assert await standing(market) == {"psp_clearing": LEFT, "shop_payable": -LEFT}
+    await do(market, lambda db: postings.dispute_opened(db, payment, lost, at=at))
+    await do(market, lambda db: postings.dispute_lost(db, payment, lost, at=at))
+    assert await standing(market) == {
+        "psp_clearing": LEFT - 850,
+        "shop_payable": 700 - LEFT,
+        "psp_fees": 150,
+    }
+
+
+async def test_money_of_nobody_waits_in_suspense(market: Market) -> None:
+    payment, _ = await refunded(market)
+    stray = Stray(market.shop_id, payment["id"], "ch_9", 4_000, "CNY", fee_amount=30)
+    await do(market, lambda db: postings.suspense_captured(db, stray, at=market.now))
+    held = {"psp_clearing": LEFT + 3_970, "shop_payable": -LEFT, "psp_fees": 30}
+    assert await standing(market) == {**held, "suspense": -4_000}
+    back = replace(stray, reference="re_9")
+    await do(market, lambda db: postings.suspense_refunded(db, back, at=market.now))
+    assert await standing(market) == {**held, "psp_clearing": LEFT - 30}
