@@ -23,15 +23,30 @@ from app.identity.jobs import JOBS as IDENTITY_JOBS
 from app.identity.routes import ROUTERS as IDENTITY_ROUTERS
 from app.orders import service as orders
 from app.orders.events import EVENTS as ORDER_EVENTS
-from app.orders.events import OrderPaid, OrderRebateOwed, OrderRefunded, OrderRefundOwed
+from app.orders.events import (
+    OrderPaid,
+    OrderRebateOwed,
+    OrderRefunded,
+    OrderRefundOwed,
+    OrderRefundReturned,
+)
 from app.orders.jobs import JOBS as ORDER_JOBS
 from app.orders.routes import ROUTERS as ORDER_ROUTERS
 from app.payments.adapters.sandbox import SandboxGateway
 from app.payments.adapters.timed import timed
 from app.payments.events import EVENTS as PAYMENT_EVENTS
-from app.payments.events import PaymentCaptured, RefundFailed, RefundSucceeded
+from app.payments.events import (
+    DisputeClosed,
+    DisputeOpened,
+    PaymentCaptured,
+    RefundAdopted,
+    RefundFailed,
+    RefundReturned,
+    RefundSucceeded,
+)
 from app.payments.gateway import Gateway
 from app.payments.jobs import JOBS as PAYMENT_JOBS
+from app.payments.routes import ROUTERS as PAYMENT_ROUTERS
 from app.promotions.events import EVENTS as PROMOTION_EVENTS
 from app.promotions.routes import ROUTERS as PROMOTION_ROUTERS
 from app.settings import Settings
@@ -44,8 +59,13 @@ REACTIONS: tuple[On[Any], ...] = (
     on(SeatPaymentRefused, orders.refund_late_seat, groupbuy.return_quota),
     on(RefundSucceeded, groupbuy.note_refund, orders.note_refund),
     on(RefundFailed, groupbuy.note_failed_refund),
+    on(RefundReturned, groupbuy.note_returned_refund, orders.note_returned_refund),
+    on(RefundAdopted, orders.adopt_refund),
+    on(DisputeOpened, orders.note_dispute),
+    on(DisputeClosed, orders.note_dispute),
     on(OrderPaid, orders.count_buyer),
     on(OrderRefunded, orders.uncount_buyer),
+    on(OrderRefundReturned, orders.recount_buyer),
 )
 
 # After the commit, at least once, in any order; each in a transaction of its own.
@@ -78,6 +98,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     *GROUPBUY_ROUTERS,
     *COMMUNITY_ROUTERS,
     *PROMOTION_ROUTERS,
+    *PAYMENT_ROUTERS,
     *IDENTITY_ROUTERS,
     *AUDIT_ROUTERS,
 )

@@ -208,9 +208,7 @@ async def pay(
     payment_id = await service.pay(db, buyer.id, order_id, paying, doors=world, now=now)
     view = await service.order_of_member(db, buyer.id, order_id)
     made = next(p for p in view.payments if p["id"] == payment_id)
-    return PaymentAnswer(
-        payment=PaymentShown.model_validate(dict(made)), order=OrderShown.whole(view)
-    )
+    return PaymentAnswer(payment=PaymentShown.of(made), order=OrderShown.whole(view))
 
 
 @router.post(
@@ -219,6 +217,7 @@ async def pay(
         *_SIGNED,
         NotFound,
         errors.OrderNotCancellable,
+        payment_errors.OrderDisputed,
         payment_errors.PaymentInProgress,
         group_errors.SeatNotLeavable,
         GatewayUnavailable,
@@ -236,6 +235,7 @@ async def cancel(order_id: UUID, buyer: SignedIn, db: Db, now: Now, world: World
         *_SIGNED,
         NotFound,
         errors.OrderNotCancellable,
+        payment_errors.OrderDisputed,
         payment_errors.PaymentInProgress,
         group_errors.SeatNotLeavable,
         GatewayUnavailable,

@@ -5,7 +5,10 @@ from app.orders.service.capture import (
     count_buyer,
     end_group_orders,
     mark_paid,
+    note_dispute,
     note_refund,
+    note_returned_refund,
+    recount_buyer,
     refund_late_seat,
     uncount_buyer,
 )
@@ -29,7 +32,7 @@ from app.orders.service.read import (
     orders_of_shop,
     overdue,
 )
-from app.orders.service.refund import RefundWish, pay_back, pay_rebate, refund
+from app.orders.service.refund import RefundWish, adopt_refund, pay_back, pay_rebate, refund
 from app.orders.service.replay import Replay, replay
 
 __all__ = [
@@ -42,6 +45,7 @@ __all__ = [
     "Priced",
     "RefundWish",
     "Replay",
+    "adopt_refund",
     "cancel",
     "confirm_group",
     "count_buyer",
@@ -49,7 +53,9 @@ __all__ = [
     "end_unpaid",
     "expiry",
     "mark_paid",
+    "note_dispute",
     "note_refund",
+    "note_returned_refund",
     "order_of_member",
     "order_of_shop",
     "orders_of_member",
@@ -61,6 +67,7 @@ __all__ = [
     "place",
     "price",
     "receive",
+    "recount_buyer",
     "refund",
     "refund_late_seat",
     "replay",

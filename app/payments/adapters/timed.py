@@ -1,7 +1,7 @@
 """A provider that is given only so long for each answer."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,9 +11,12 @@ from app.payments.gateway import (
     Gateway,
     GatewayRefund,
     GatewayUnavailable,
+    Hooked,
+    HookEvent,
     Notice,
     Notifier,
     RefundWish,
+    Told,
 )
 
 T = TypeVar("T")
@@ -67,8 +70,26 @@ class TimedNotifier(TimedGateway):
         await self._in_time(self._notifier.heard(notice, now=now))
 
 
+class TimedHooked(TimedGateway):
+    """Satisfies `Hooked`; messages are checked and read here, which waits for nobody."""
+
+    def __init__(self, gateway: Hooked, *, seconds: float) -> None:
+        super().__init__(gateway, seconds=seconds)
+        self._hooked = gateway
+
+    def verify(self, body: bytes, headers: Mapping[str, str], *, now: datetime) -> HookEvent:
+        """Check the signature over the raw body."""
+        return self._hooked.verify(body, headers, now=now)
+
+    def read(self, event: HookEvent) -> Sequence[Told]:
+        """What a kept message says."""
+        return self._hooked.read(event)
+
+
 def timed(gateway: Gateway, *, seconds: float) -> TimedGateway:
-    """The same provider with a limit to each call; a notifier stays one."""
+    """The same provider with a limit to each call; a notifier stays one, and so on."""
+    if isinstance(gateway, Hooked):
+        return TimedHooked(gateway, seconds=seconds)
     if isinstance(gateway, Notifier):
         return TimedNotifier(gateway, seconds=seconds)
     return TimedGateway(gateway, seconds=seconds)
