@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     allow_sandbox: bool = False
     gateway_timeout_seconds: float = Field(default=10, gt=0)
     sandbox_delay_seconds: int = Field(default=5, ge=0)
+    hook_events_kept_days: int = Field(default=30, ge=1)
 
     stripe_secret_key: SecretStr = SecretStr("")
     stripe_publishable_key: str = ""

@@ -29,6 +29,7 @@ from app.orders.events import (
     OrderRebateOwed,
     OrderRefunded,
     OrderRefundOwed,
+    OrderRefundReturned,
 )
 from app.orders.jobs import JOBS as ORDER_JOBS
 from app.orders.routes import ROUTERS as ORDER_ROUTERS
@@ -36,7 +37,15 @@ from app.payments.adapters.circuit import with_circuit
 from app.payments.adapters.sandbox import SandboxGateway
 from app.payments.adapters.timed import timed
 from app.payments.events import EVENTS as PAYMENT_EVENTS
-from app.payments.events import PaymentCaptured, RefundFailed, RefundSucceeded
+from app.payments.events import (
+    DisputeClosed,
+    DisputeOpened,
+    PaymentCaptured,
+    RefundAdopted,
+    RefundFailed,
+    RefundReturned,
+    RefundSucceeded,
+)
 from app.payments.gateway import Gateway
 from app.payments.jobs import JOBS as PAYMENT_JOBS
 from app.payments.routes import ROUTERS as PAYMENT_ROUTERS
@@ -52,8 +61,13 @@ REACTIONS: tuple[On[Any], ...] = (
     on(SeatPaymentRefused, orders.refund_late_seat, groupbuy.return_quota),
     on(RefundSucceeded, groupbuy.note_refund, orders.note_refund),
     on(RefundFailed, groupbuy.note_failed_refund),
+    on(RefundReturned, groupbuy.note_returned_refund, orders.note_returned_refund),
+    on(RefundAdopted, orders.adopt_refund),
+    on(DisputeOpened, orders.note_dispute),
+    on(DisputeClosed, orders.note_dispute),
     on(OrderPaid, orders.count_buyer),
     on(OrderRefunded, orders.uncount_buyer),
+    on(OrderRefundReturned, orders.recount_buyer),
 )
 
 # After the commit, at least once, in any order; each in a transaction of its own.

@@ -11,11 +11,15 @@ from app.audit.schemas import FindingShown, InvariantsShown, PendingShown, Waiti
 from app.core.clock import Now
 from app.core.db import ReadDb, database_of
 from app.core.errors import Forbidden, NotFound, Unauthenticated
+from app.core.http.paging import Paged
 from app.core.http.problem import problems
 from app.core.http.route import Reading
 from app.core.security import Principal
-from app.identity.deps import may, may_somewhere
+from app.identity.deps import may, may_somewhere, platform
 from app.identity.rules import Right
+from app.payments import service as payments
+from app.payments.models import HookState
+from app.payments.schemas.incoming import HookEventPage, HookEventShown
 from app.settings import Settings
 
 NDJSON = "application/x-ndjson"
@@ -25,6 +29,7 @@ _REFUSALS = problems(Unauthenticated, Forbidden, NotFound)
 
 Auditor = Annotated[Principal, Depends(may(Right.AUDIT_READ))]
 AnyAuditor = Annotated[Principal, Depends(may_somewhere(Right.AUDIT_READ))]
+PlatformAuditor = Annotated[Principal, Depends(platform(Right.AUDIT_READ))]
 OfShop = Annotated[UUID | None, Query(description="One shop; all of them for the platform's own.")]
 
 
@@ -55,6 +60,18 @@ async def pending(
     """What is still on its way, and since when."""
     work = await service.pending(db, shop_id, now=now, grace_seconds=grace)
     return PendingShown(at=now, work=[WaitingShown.model_validate(kind) for kind in work])
+
+
+@router.get("/hook-events", responses=problems(Unauthenticated, Forbidden))
+async def list_hook_events(
+    _: PlatformAuditor, db: ReadDb, paging: Paged, state: HookState | None = None
+) -> HookEventPage:
+    """Messages of payment providers, newest first; `failed` ones were given up.
+
+    They belong to the whole installation. What stands in them is shown to nobody.
+    """
+    found = await payments.hook_events(db, state, paging)
+    return paging.page(found, HookEventShown.of)
 
 
 @router.get(

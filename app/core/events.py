@@ -8,7 +8,8 @@ it a member, an operator or a worker; the audit log beside it has what operators
 to what.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -190,6 +191,19 @@ async def _react(db: AsyncSession, pending: list[Event]) -> None:
         for listener in wiring.reactions.get(fact.kind, ()):
             await listener(db, fact)
         heard += 1
+
+
+@asynccontextmanager
+async def savepoint(db: AsyncSession) -> AsyncIterator[None]:
+    """Work that an error takes back alone, the facts stated in it too; not inside a reaction."""
+    pending: list[Event] = db.info["pending_events"]
+    before = len(pending)
+    try:
+        async with db.begin_nested():
+            yield
+    except BaseException:
+        del pending[before:]
+        raise
 
 
 _outbox = table(OutboxEvent)

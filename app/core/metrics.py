@@ -13,6 +13,14 @@ OUTBOX_DELIVERED = Counter("quanpu_outbox_delivered_total", "Handler runs.", ("h
 OUTBOX_PENDING = Gauge("quanpu_outbox_pending", "Facts not yet heard by all handlers.")
 JOB_RUNS = Counter("quanpu_job_runs_total", "Runs of worker jobs.", ("job", "outcome"))
 JOB_ROWS = Counter("quanpu_job_rows_total", "Rows a job has moved on.", ("job",))
+HOOK_EVENTS = Counter(
+    "quanpu_hook_events_total", "Messages of payment providers.", ("gateway", "outcome")
+)
+REFUND_FAILURES = Counter(
+    "quanpu_refund_failures_total",
+    "Refunds a provider refused, or whose money bounced after it had arrived.",
+    ("outcome",),
+)
 INVARIANT_VIOLATIONS = Gauge(
     "quanpu_invariant_violations", "Rows that break an invariant; 0 is right.", ("invariant",)
 )

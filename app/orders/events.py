@@ -117,6 +117,19 @@ class OrderRefunded(OrderEvent):
     was_counted: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRefundReturned(OrderEvent):
+    """Money that was back with the buyer has bounced; `was_full` when all of it had been back."""
+
+    kind: ClassVar[str] = "order.refund_returned"
+
+    amount: int
+    refunded_amount: int
+    currency: str
+    was_full: bool
+    was_counted: bool
+
+
 EVENTS: tuple[type[Event], ...] = (
     OrderPlaced,
     OrderPaid,
@@ -128,4 +141,5 @@ EVENTS: tuple[type[Event], ...] = (
     OrderRefundOwed,
     OrderRebateOwed,
     OrderRefunded,
+    OrderRefundReturned,
 )

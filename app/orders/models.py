@@ -38,6 +38,15 @@ class RefundShare(StrEnum):
     FULL = "full"
 
 
+class OrderDispute(StrEnum):
+    """How the order's payment stands with the banks; derived from its disputes."""
+
+    NONE = "none"
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
 class LineOrigin(StrEnum):
     """Why a line is in the order: wanted, chosen from an add-on offer, or given."""
 
@@ -77,6 +86,11 @@ class Order(SQLModel, table=True):
     status: OrderStatus = Field(sa_type=enum_column(OrderStatus))
     fulfilment: Fulfilment = Field(sa_type=enum_column(Fulfilment))
     refund: RefundShare = Field(sa_type=enum_column(RefundShare))
+    dispute: OrderDispute = Field(
+        default=OrderDispute.NONE,
+        sa_type=enum_column(OrderDispute),
+        sa_column_kwargs={"server_default": OrderDispute.NONE.value},
+    )
     currency: str = Field(max_length=3)
     goods_amount: int = Field(sa_type=sa.BigInteger)
     shipping_amount: int = Field(sa_type=sa.BigInteger)

@@ -58,3 +58,35 @@ class RefundNotRetryable(Problem):
     code = "refund_not_retryable"
     title = "The refund has succeeded already"
     title_zh = "退款已成功，无需重试"
+
+
+class OrderDisputed(Problem):
+    """The buyer has called the money back at their bank: it may be gone, and must not go twice."""
+
+    status = HTTPStatus.CONFLICT
+    code = "order_disputed"
+    title = "The payment of this order is disputed"
+    title_zh = "该订单的付款存在争议，请等待争议结束"
+    lasting = False
+
+
+class NoSuchHook(Problem):
+    """No payment provider of this name sends messages here."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "no_such_hook"
+    title = "No provider of this name sends messages here"
+    title_zh = "没有此名称的支付服务回调"
+
+
+class HookEventNotReplayable(Problem):
+    """Only a message that was given up can be taken up again."""
+
+    status = HTTPStatus.CONFLICT
+    code = "hook_event_not_replayable"
+    title = "Only a failed message can be replayed"
+    title_zh = "只有处理失败的回调可以重放"
+
+
+class NotYetError(Exception):
+    """What a provider tells cannot be taken over before something else has happened here."""

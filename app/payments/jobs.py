@@ -1,27 +1,43 @@
-"""What the worker does about money: send refunds, hear notices, ask about silent payments."""
+"""What the worker does about money: send refunds, work on messages, ask about silent payments."""
 
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from pathlib import PurePath
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.db import is_outage
 from app.core.jobs import Job, JobContext, each
+from app.core.metrics import HOOK_EVENTS
 from app.payments import repository, service
 from app.payments.gateway import (
     Charge,
     Gateway,
     GatewayRefund,
     GatewayUnavailable,
+    Hooked,
     Notice,
     Notifier,
+    NotOurBusinessError,
     RefundWish,
+    Told,
 )
+from app.payments.repository import hooks
+from app.payments.service import Verdict
+
+HOOK_LEASE = timedelta(seconds=60)
+log = structlog.get_logger("payments")
 
 
 async def send_refunds(context: JobContext) -> int:
-    """Send refunds that are due; the refund's id is the provider's idempotency key."""
+    """Send refunds that are due, or ask about those under way.
+
+    The refund's id and round are the provider's idempotency key.
+    """
     now, settings = context.now(), context.settings
     lease_until = now + timedelta(seconds=settings.refund_lease_seconds)
     claimed = await context.database.transact(
@@ -42,6 +58,8 @@ async def _send(context: JobContext, refund: sa.RowMapping) -> None:
         charge_reference=paid["reference"],
         amount=refund["amount"],
         currency=refund["currency"],
+        round=refund["round"],
+        reference=refund["gateway_reference"],
     )
     now = context.now()
     try:
@@ -51,13 +69,13 @@ async def _send(context: JobContext, refund: sa.RowMapping) -> None:
             lambda db: service.postpone_refund(db, refund, "provider unavailable", now=now)
         )
         return
-    await context.database.transact(_recording_refund(context, answer))
+    await context.database.transact(_recording_refund(context, answer, wish.round))
 
 
 def _recording_refund(
-    context: JobContext, answer: GatewayRefund
-) -> Callable[[AsyncSession], Awaitable[None]]:
-    return lambda db: service.record_refund(db, answer, now=context.now())
+    context: JobContext, answer: GatewayRefund, round_: int
+) -> Callable[[AsyncSession], Awaitable[Verdict]]:
+    return lambda db: service.record_refund(db, answer, now=context.now(), round_=round_)
 
 
 async def ask_about_silent(context: JobContext) -> int:
@@ -85,7 +103,7 @@ async def _ask(context: JobContext, row: sa.RowMapping) -> None:
 
 def _recording_charge(
     context: JobContext, charge: Charge
-) -> Callable[[AsyncSession], Awaitable[None]]:
+) -> Callable[[AsyncSession], Awaitable[Verdict]]:
     return lambda db: service.record_charge(db, charge, now=context.now())
 
 
@@ -115,15 +133,73 @@ async def _hear(context: JobContext, gateway: Notifier, notice: Notice) -> bool:
     try:
         charge = await gateway.find(service.charge_wish(row), now=now)
         assert charge is not None, "notices are about charges"
-        await context.database.transact(_recording_charge(context, charge))
+        verdict = await context.database.transact(_recording_charge(context, charge))
+        if verdict is Verdict.UNKNOWN:
+            return False
         await gateway.heard(notice, now=now)
     except GatewayUnavailable:
         return False
     return True
 
 
+async def work_hooks(context: JobContext) -> int:
+    """Take over what providers have sent, in the order it came; no message keeps another back."""
+    now = context.now()
+    claimed = await context.database.transact(
+        lambda db: hooks.claim(db, now, now + HOOK_LEASE, context.settings.sweep_batch_rows)
+    )
+    await each(claimed, partial(_work_hook, context))
+    return len(claimed)
+
+
+async def _work_hook(context: JobContext, row: sa.RowMapping) -> None:
+    database = context.database
+    outcome: str
+    try:
+        told = _read(context, row)
+        outcome = await database.transact(
+            lambda db: service.work_hook(db, row, told, now=context.now())
+        )
+    except NotOurBusinessError as refusal:
+        reason, outcome = str(refusal) or "not our business", "foreign"
+        await database.transact(lambda db: service.give_up_hook(db, row, reason, now=context.now()))
+    except Exception as error:
+        if is_outage(error):
+            raise  # no fault of the message; its lease ends, and it is tried again
+        place = _place_of(error)
+        log.warning("hook_event_fault", event_id=str(row["id"]), kind=row["kind"], error=place)
+        outcome = await database.transact(
+            lambda db: service.note_fault(db, row, place, now=context.now())
+        )
+    HOOK_EVENTS.labels(row["gateway"], outcome).inc()
+
+
+def _read(context: JobContext, row: sa.RowMapping) -> Sequence[Told]:
+    gateway = context.gateways.get(row["gateway"])
+    if not isinstance(gateway, Hooked):
+        raise NotOurBusinessError(f"no provider {row['gateway']} is set up")
+    return gateway.read(service.told_by(row))
+
+
+def _place_of(error: Exception) -> str:
+    """What went wrong and where; an error's own text may repeat what stands in the message."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {PurePath(last.filename).name}:{last.lineno} {last.name}"
+
+
+async def forget_hooks(context: JobContext) -> int:
+    """Drop a bounded number of messages that were finished long ago."""
+    settings = context.settings
+    before = context.now() - timedelta(days=settings.hook_events_kept_days)
+    return await context.database.transact(
+        lambda db: hooks.prune(db, before=before, rows_max=settings.sweep_batch_rows)
+    )
+
+
 JOBS = (
+    Job("payments.work_hooks", 0.5, work_hooks),
     Job("payments.send_refunds", 1, send_refunds),
     Job("payments.hear_notices", 1, hear_notices),
     Job("payments.ask_about_silent", 5, ask_about_silent),
+    Job("payments.forget_hooks", 3_600, forget_hooks),
 )

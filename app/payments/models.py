@@ -1,4 +1,4 @@
-"""Payments, refunds, and the sandbox provider's own books."""
+"""Payments, refunds, disputes, providers' messages, and the sandbox provider's own books."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,16 +8,22 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from app.core.sql import enum_column
+from app.payments.gateway import DisputeState, RefundState
 
 
 class PaymentState(StrEnum):
-    """Our view of a payment; only the provider's word moves it."""
+    """Our view of a payment; only the provider's word moves it.
+
+    `surplus` was captured while another payment of its order was: it counts for nothing, and its
+    money goes back.
+    """
 
     CREATED = "created"
     PENDING = "pending"
     CAPTURED = "captured"
     DECLINED = "declined"
     CANCELLED = "cancelled"
+    SURPLUS = "surplus"
 
 
 class RefundStatus(StrEnum):
@@ -28,14 +34,31 @@ class RefundStatus(StrEnum):
     FAILED = "failed"
 
 
+class HookState(StrEnum):
+    """What became of a provider's message; `failed` waits for a person."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    IGNORED = "ignored"
+    FAILED = "failed"
+
+
 UNSETTLED_STATES = (PaymentState.CREATED, PaymentState.PENDING)
 LIVE_STATES = (*UNSETTLED_STATES, PaymentState.CAPTURED)
+HELD_STATES = (PaymentState.CAPTURED, PaymentState.SURPLUS)
 _LIVE = sa.text("state IN ('created', 'pending', 'captured')")
 _UNSETTLED = sa.text("state IN ('created', 'pending')")
+_QUARANTINED = sa.text("quarantine_reason IS NOT NULL")
+_WAITING = sa.text("state = 'waiting'")
+_ZERO = {"server_default": "0"}
 
 
 class Payment(SQLModel, table=True):
-    """One attempt to take the money of one order; an order has at most one that is alive."""
+    """One attempt to take the money of one order; an order has at most one that is alive.
+
+    `quarantine_reason` says what a provider told of it that was not believed. Of `disputed_amount`
+    nobody knows yet whose it is; `lost_amount` went back to the buyer by a bank's decision.
+    """
 
     __tablename__ = "payments"
     __table_args__ = (
@@ -52,6 +75,14 @@ class Payment(SQLModel, table=True):
             postgresql_where=_UNSETTLED,
             sqlite_where=_UNSETTLED,
         ),
+        sa.Index(
+            "ix_payments_quarantined",
+            "shop_id",
+            "id",
+            postgresql_where=_QUARANTINED,
+            sqlite_where=_QUARANTINED,
+        ),
+        sa.Index("ix_payments_reference", "reference"),
         sa.UniqueConstraint("order_id", "attempt"),
         sa.CheckConstraint("amount >= 0", "amount"),
         sa.CheckConstraint(
@@ -59,6 +90,7 @@ class Payment(SQLModel, table=True):
             "AND refund_owed_amount <= amount",
             "refunds",
         ),
+        sa.CheckConstraint("disputed_amount >= 0 AND lost_amount >= 0", "disputes"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -77,10 +109,17 @@ class Payment(SQLModel, table=True):
     ask_after: datetime
     refund_owed_amount: int = Field(default=0, sa_type=sa.BigInteger)
     refunded_amount: int = Field(default=0, sa_type=sa.BigInteger)
+    fee_amount: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs=_ZERO)
+    disputed_amount: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs=_ZERO)
+    lost_amount: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs=_ZERO)
+    quarantine_reason: str | None = Field(default=None, max_length=64)
 
 
 class Refund(SQLModel, table=True):
-    """Money owed back from one payment: decided here, sent by the worker."""
+    """Money owed back from one payment: decided here, sent by the worker.
+
+    State, `round` and `gateway_reference` follow from what was told of its rounds.
+    """
 
     __tablename__ = "refunds"
     __table_args__ = (
@@ -94,6 +133,7 @@ class Refund(SQLModel, table=True):
             sqlite_where=sa.text("state <> 'succeeded'"),
         ),
         sa.CheckConstraint("amount > 0", "amount"),
+        sa.CheckConstraint("round >= 1", "round"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -110,8 +150,83 @@ class Refund(SQLModel, table=True):
     lease_until: datetime | None = None
     attempts: int = 0
     done_at: datetime | None = None
+    round: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     gateway_reference: str | None = Field(default=None, max_length=120)
     last_error: str | None = Field(default=None, max_length=200)
+
+
+class RefundRound(SQLModel, table=True):
+    """The furthest that a provider has told of one try to send a refund, by its name of the try."""
+
+    __tablename__ = "refund_rounds"
+    __table_args__ = (sa.Index("ix_refund_rounds_reference", "reference"),)
+
+    refund_id: UUID = Field(primary_key=True, foreign_key="refunds.id")
+    reference: str = Field(primary_key=True, max_length=120)
+    state: RefundState = Field(sa_type=enum_column(RefundState))
+    told_at: datetime
+
+
+class PaymentDispute(SQLModel, table=True):
+    """A buyer's complaint at their bank about one payment; only the provider's word moves it."""
+
+    __tablename__ = "disputes"
+    __table_args__ = (
+        sa.UniqueConstraint("gateway", "reference"),
+        sa.Index("ix_disputes_shop_id_id", "shop_id", "id"),
+        sa.CheckConstraint("amount > 0 AND fee_amount >= 0", "amount"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    shop_id: UUID
+    order_id: UUID = Field(index=True)
+    payment_id: UUID = Field(foreign_key="payments.id", index=True)
+    gateway: str = Field(max_length=24)
+    reference: str = Field(max_length=120)
+    amount: int = Field(sa_type=sa.BigInteger)
+    currency: str = Field(max_length=3)
+    state: DisputeState = Field(sa_type=enum_column(DisputeState))
+    reason: str | None = Field(default=None, max_length=120)
+    fee_amount: int = Field(default=0, sa_type=sa.BigInteger)
+    opened_at: datetime
+    closed_at: datetime | None = None
+
+
+class HookEventRow(SQLModel, table=True):
+    """A genuine message of a provider, kept before it is answered and worked on afterwards.
+
+    `faults` counts the tries that ended in an accident; waiting for its payment is none. `body`
+    holds personal data: it is shown to nobody, and goes with its row.
+    """
+
+    __tablename__ = "hook_events"
+    __table_args__ = (
+        sa.UniqueConstraint("gateway", "event_id"),
+        sa.Index(
+            "ix_hook_events_waiting",
+            "try_after",
+            postgresql_where=_WAITING,
+            sqlite_where=_WAITING,
+        ),
+        sa.Index("ix_hook_events_state_id", "state", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    gateway: str = Field(max_length=24)
+    event_id: str = Field(max_length=255)
+    kind: str = Field(max_length=120)
+    told_at: datetime
+    received_at: datetime
+    body: str = Field(sa_type=sa.Text)
+    state: HookState = Field(sa_type=enum_column(HookState))
+    attempts: int = 0
+    faults: int = 0
+    try_after: datetime
+    give_up_at: datetime
+    lease_until: datetime | None = None
+    done_at: datetime | None = None
+    error: str | None = Field(default=None, max_length=200)
+    payment_id: UUID | None = Field(default=None, foreign_key="payments.id")
 
 
 class SandboxEntry(SQLModel, table=True):

@@ -41,12 +41,14 @@ _CHECKS = {
         WHERE p.refund_owed_amount <> coalesce(r.owed, 0)
             OR p.refunded_amount <> coalesce(r.done, 0)
             OR p.refund_owed_amount > p.amount
-            OR (p.state <> 'captured' AND coalesce(r.owed, 0) > 0)""",
+            OR (p.state = 'surplus' AND p.refund_owed_amount <> p.amount)
+            OR (p.state NOT IN ('captured', 'surplus') AND coalesce(r.owed, 0) > 0)""",
     "refunds of an order": """
         SELECT o.id, o.refunded_amount, o.refund, coalesce(r.done, 0) AS done
         FROM orders o LEFT JOIN (
-            SELECT order_id, sum(amount) AS done FROM refunds WHERE state = 'succeeded'
-            GROUP BY order_id
+            SELECT r.order_id, sum(r.amount) AS done FROM refunds r
+            JOIN payments p ON p.id = r.payment_id AND p.state <> 'surplus'
+            WHERE r.state = 'succeeded' GROUP BY r.order_id
         ) r ON r.order_id = o.id
         WHERE o.refunded_amount <> coalesce(r.done, 0) OR o.refund <> CASE
             WHEN coalesce(r.done, 0) = 0 AND o.total_amount > 0 THEN 'none'
@@ -57,7 +59,8 @@ _CHECKS = {
     "parts of a refund": """
         SELECT r.id, r.amount, coalesce(p.amount, 0) AS parts FROM refunds r LEFT JOIN (
             SELECT refund_id, sum(amount) AS amount FROM order_refund_parts GROUP BY refund_id
-        ) p ON p.refund_id = r.id WHERE r.amount <> coalesce(p.amount, 0)""",
+        ) p ON p.refund_id = r.id JOIN payments y ON y.id = r.payment_id
+        WHERE coalesce(p.amount, 0) <> CASE y.state WHEN 'surplus' THEN 0 ELSE r.amount END""",
     "refunds of a line": """
         SELECT l.id FROM order_lines l LEFT JOIN (
             SELECT line_id, sum(amount) AS amount, sum(quantity) AS units
@@ -118,13 +121,15 @@ _CHECKS = {
             AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.shop_id = b.shop_id
                 AND o.member_id = b.member_id AND o.paid_at IS NOT NULL AND o.refund <> 'full')""",
     "captures the provider knows nothing of": """
-        SELECT p.id FROM payments p WHERE p.state = 'captured' AND NOT EXISTS (
+        SELECT p.id FROM payments p WHERE p.gateway = 'sandbox'
+            AND p.state IN ('captured', 'surplus') AND NOT EXISTS (
             SELECT 1 FROM sandbox_entries e WHERE e.payment_id = p.id AND e.kind = 'charge'
                 AND e.amount = p.amount AND e.currency = p.currency)
             OR p.state = 'captured' AND EXISTS (
             SELECT 1 FROM sandbox_entries e WHERE e.payment_id = p.id AND e.kind = 'cancel')""",
     "refunds the provider knows nothing of": """
-        SELECT r.id FROM refunds r WHERE r.state = 'succeeded' AND NOT EXISTS (
+        SELECT r.id FROM refunds r JOIN payments y ON y.id = r.payment_id
+        WHERE r.state = 'succeeded' AND y.gateway = 'sandbox' AND NOT EXISTS (
             SELECT 1 FROM sandbox_entries e WHERE e.subject_id = r.id AND e.kind = 'refund'
                 AND e.amount = r.amount AND e.payment_id = r.payment_id)""",
     "ledger transactions": """
@@ -150,8 +155,8 @@ _CHECKS = {
 _SETTLED = {
     "captures that were never heard of": """
         SELECT e.payment_id FROM sandbox_entries e LEFT JOIN payments p ON p.id = e.payment_id
-        WHERE e.kind = 'charge' AND coalesce(p.state, '') <> 'captured'
-            AND coalesce(p.reason, '') NOT IN ('amount_mismatch', 'second_capture')
+        WHERE e.kind = 'charge' AND coalesce(p.state, '') NOT IN ('captured', 'surplus')
+            AND p.quarantine_reason IS NULL
             AND NOT EXISTS (SELECT 1 FROM sandbox_entries c
                 WHERE c.payment_id = e.payment_id AND c.kind = 'cancel')""",
     "refunds that were never heard of": """

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from app.audit.repository.breach import Invariant, Moment, Of, Query, total
 from app.audit.repository.tables import (
+    disputes,
     entries,
     ledger_entries,
     ledger_transactions,
@@ -22,7 +23,6 @@ _posted = ledger_entries.join(
 )
 _kind, _amount = ledger_transactions.c.kind, ledger_entries.c.amount
 _SENT = ("refund.sent", "refund.sent.reversed")
-_DISPUTED = ("dispute.opened", "dispute.opened.reversed")
 
 
 def ledger_balances(_: Moment) -> Query:
@@ -103,25 +103,19 @@ def _account(name: str, *, found: Any = 0, expected: Any = 0) -> sa.Select[Any]:
 
 _succeeded = refunds.c.state == "succeeded"
 _captured = payments.c.state == "captured"
+# Money beside another payment of the order is held, too, until it is back.
+_held = payments.c.state.in_(("captured", "surplus"))
 
 
 def clearing_follows_rows(_: Moment) -> Query:
     """I5: what the provider holds is captures less refunds, fees and disputes not won."""
-    disputed = _part(
-        _posted,
-        ledger_entries,
-        sa.and_(_kind.in_(_DISPUTED), ledger_entries.c.account == "disputes"),
-        found=0,
-        expected=-_amount,
-    )
+    withheld = disputes.c.amount + disputes.c.fee_amount
+    kept = payments.c.amount - payments.c.fee_amount
     return _sums(
         _account("psp_clearing", found=_amount),
-        _part(payments, payments, _captured, found=0, expected=payments.c.amount),
+        _part(payments, payments, _held, found=0, expected=kept),
         _part(refunds, refunds, _succeeded, found=0, expected=-refunds.c.amount),
-        _account("psp_fees", expected=-_amount),
-        # Of no order, so of no row of ours either.
-        _account("suspense", expected=-_amount),
-        disputed,
+        _part(disputes, disputes, disputes.c.state != "won", found=0, expected=-withheld),
     )
 
 
@@ -184,8 +178,13 @@ def _posted_about(of: sa.Table, kinds: tuple[str, ...], account: str) -> Any:
 
 def captures_posted(_: Moment) -> Query:
     """I4: every captured payment is posted with its amount, and no other payment is."""
-    found = -_posted_about(payments, ("payment.captured",), "shop_payable")
-    expected = sa.case((_captured, payments.c.amount), else_=0)
+    of_shop, of_nobody = (
+        -_posted_about(payments, ("payment.captured",), account)
+        for account in ("shop_payable", "suspense")
+    )
+    is_surplus = payments.c.state == "surplus"
+    found = sa.case((is_surplus, of_nobody), else_=of_shop)
+    expected = sa.case((_held, payments.c.amount), else_=0)
     return Of(payments, payments.c.shop_id, payments.c.id).breach(
         found != expected, found=found, expected=expected
     )

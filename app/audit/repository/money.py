@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from app.audit.repository.breach import Invariant, Moment, Of, Query, total
 from app.audit.repository.tables import (
+    disputes,
     entries,
     lines,
     orders,
@@ -30,9 +31,16 @@ def owed_money_returned(moment: Moment) -> Query:
             outbox.c.at < moment.overdue_before,
         )
     )
+    # What the buyer has won by a dispute is back, too; of an open one nobody knows yet.
+    won = total(
+        sa.select(sa.func.sum(payments.c.lost_amount))
+        .where(payments.c.order_id == orders.c.id, payments.c.state == "captured")
+        .correlate(orders)
+    )
     wrong = sa.and_(
         orders.c.refund_due_reason.is_not(None),
-        orders.c.refunded_amount != orders.c.total_amount,
+        orders.c.refunded_amount + won < orders.c.total_amount,
+        orders.c.dispute != "open",
         long_owed,
     )
     return Of(orders, orders.c.shop_id, orders.c.id).breach(
@@ -48,11 +56,14 @@ def _entries(kind: str, slot_of: Any, amount: Any) -> Any:
     )
 
 
+_HELD = ("captured", "surplus")
+
+
 def captures_true(_: Moment) -> Query:
     """I5: every capture stands in the provider's books with the same amount."""
     wrong = sa.and_(
         payments.c.gateway == "sandbox",
-        payments.c.state == "captured",
+        payments.c.state.in_(_HELD),
         ~_entries("charge", payments.c.id, payments.c.amount),
     )
     return Of(payments, payments.c.shop_id, payments.c.id).breach(
@@ -85,7 +96,7 @@ def books_heard(moment: Moment) -> Query:
             stops.c.kind == "cancel",
         )
     )
-    unheard_charge = sa.and_(entries.c.kind == "charge", ~stopped, payments.c.state != "captured")
+    unheard_charge = sa.and_(entries.c.kind == "charge", ~stopped, payments.c.state.not_in(_HELD))
     unheard_refund = sa.and_(
         entries.c.kind == "refund",
         sa.or_(refunds.c.state.is_(None), refunds.c.state != "succeeded"),
@@ -167,14 +178,16 @@ def refunds_within_payment(_: Moment) -> Query:
 
 
 def refund_parts_add_up(_: Moment) -> Query:
-    """I7: what a refund was for adds up to the refund."""
+    """I7: what a refund was for adds up to the refund; money beside the order was for nothing."""
+    joined = refunds.join(payments, payments.c.id == refunds.c.payment_id)
     made_of = total(
         sa.select(sa.func.sum(parts.c.amount))
         .where(parts.c.refund_id == refunds.c.id)
         .correlate(refunds)
     )
-    return Of(refunds, refunds.c.shop_id, refunds.c.id).breach(
-        made_of != refunds.c.amount, found=made_of, expected=refunds.c.amount
+    due = sa.case((payments.c.state == "surplus", 0), else_=refunds.c.amount)
+    return Of(joined, refunds.c.shop_id, refunds.c.id).breach(
+        made_of != due, found=made_of, expected=refunds.c.amount
     )
 
 
@@ -203,7 +216,7 @@ def refund_share_derived(_: Moment) -> Query:
     """I7: an order's refunded amount and share follow from its payment."""
     back = total(
         sa.select(sa.func.sum(payments.c.refunded_amount))
-        .where(payments.c.order_id == orders.c.id)
+        .where(payments.c.order_id == orders.c.id, payments.c.state != "surplus")
         .correlate(orders)
     )
     share = sa.case(
@@ -219,6 +232,31 @@ def refund_share_derived(_: Moment) -> Query:
     )
 
 
+def surplus_goes_back(_: Moment) -> Query:
+    """I6: all of a second capture is owed back."""
+    wrong = sa.and_(
+        payments.c.state == "surplus", payments.c.refund_owed_amount != payments.c.amount
+    )
+    return Of(payments, payments.c.shop_id, payments.c.id).breach(
+        wrong, found=payments.c.refund_owed_amount, expected=payments.c.amount
+    )
+
+
+def disputes_counted(_: Moment) -> Query:
+    """I5: what is disputed and what is lost of a payment follows from its disputes."""
+
+    def of(state: str) -> Any:
+        amounts = sa.select(sa.func.sum(disputes.c.amount)).where(
+            disputes.c.payment_id == payments.c.id, disputes.c.state == state
+        )
+        return total(amounts.correlate(payments))
+
+    wrong = sa.or_(payments.c.disputed_amount != of("open"), payments.c.lost_amount != of("lost"))
+    return Of(payments, payments.c.shop_id, payments.c.id).breach(
+        wrong, found=payments.c.disputed_amount, expected=of("open")
+    )
+
+
 CHECKS: tuple[Invariant, ...] = (
     owed_money_returned,
     captures_true,
@@ -230,4 +268,6 @@ CHECKS: tuple[Invariant, ...] = (
     refund_parts_add_up,
     lines_refunded,
     refund_share_derived,
+    surplus_goes_back,
+    disputes_counted,
 )

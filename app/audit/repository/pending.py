@@ -8,7 +8,17 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.audit.repository.tables import answers, groups, notices, orders, outbox, payments, refunds
+from app.audit.repository.tables import (
+    answers,
+    disputes,
+    groups,
+    hooks,
+    notices,
+    orders,
+    outbox,
+    payments,
+    refunds,
+)
 from app.core.sql import all_rows
 
 Query = sa.Select[Any]
@@ -55,17 +65,21 @@ def _of_shop(shop_id: UUID | None, now: datetime, grace: timedelta) -> list[Quer
         "payments_quarantined": (
             payments,
             payments.c.created_at,
-            payments.c.reason.in_(("amount_mismatch", "second_capture")),
+            payments.c.quarantine_reason.is_not(None),
         ),
         "refunds_unsent": (refunds, refunds.c.created_at, refunds.c.state == "pending"),
         "refunds_failed": (refunds, refunds.c.created_at, refunds.c.state == "failed"),
+        "disputes_open": (disputes, disputes.c.opened_at, disputes.c.state == "open"),
     }
     return [_work(name, *kind, shop_id) for name, kind in kinds.items()]
 
 
 def _of_all(now: datetime) -> list[Query]:
     due = sa.and_(notices.c.heard_at.is_(None), notices.c.due_at <= now)
+    waiting, failed = (hooks.c.state == state for state in ("waiting", "failed"))
     return [
+        _work("hook_events_waiting", hooks, hooks.c.received_at, waiting, None),
+        _work("hook_events_failed", hooks, hooks.c.received_at, failed, None),
         _work("notices_unheard", notices, notices.c.due_at, due, None),
         _work(
             "requests_in_flight", answers, answers.c.created_at, answers.c.status.is_(None), None

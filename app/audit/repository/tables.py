@@ -8,7 +8,14 @@ from app.core.sql import table
 from app.groupbuy.models import Campaign, CampaignMember, Group, Seat
 from app.ledger.models import LedgerEntry, LedgerTransaction
 from app.orders.models import Order, OrderLine, OrderRefundPart
-from app.payments.models import Payment, Refund, SandboxEntry, SandboxNotice
+from app.payments.models import (
+    HookEventRow,
+    Payment,
+    PaymentDispute,
+    Refund,
+    SandboxEntry,
+    SandboxNotice,
+)
 from app.promotions.models import (
     Coupon,
     CouponBatch,
@@ -25,9 +32,11 @@ buyers = table(Buyer)
 campaign_members = table(CampaignMember)
 campaigns = table(Campaign)
 coupons = table(Coupon)
+disputes = table(PaymentDispute)
 entries = table(SandboxEntry)
 groups = table(Group)
 handled = table(OutboxHandled)
+hooks = table(HookEventRow)
 ledger_entries = table(LedgerEntry)
 ledger_transactions = table(LedgerTransaction)
 lines = table(OrderLine)

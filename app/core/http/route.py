@@ -87,6 +87,23 @@ class TransactionalUnkeyed(Transactional):
     keyed = False
 
 
+class Inbound(APIRoute):
+    """For messages of machines that sign what they send.
+
+    Nothing of the body is looked at and no session is open before the handler has checked them.
+    """
+
+    def get_route_handler(self) -> Handler:
+        """Refuse what no address may hold; all else is the handler's."""
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            refuse_nul(request)
+            return await inner(request)
+
+        return handle
+
+
 def _merged(own: Any, common: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
     """Both sets of documented refusals; one status may stand for several codes."""
     merged = dict(common)

@@ -258,3 +258,8 @@ async def note_failed_refund(db: AsyncSession, fact: Refunded) -> None:
     await repository.move_seat(
         db, fact.order_id, SeatStatus.REFUND_DUE, SeatStatus.REFUND_FAILED, {}
     )
+
+
+async def note_returned_refund(db: AsyncSession, fact: Refunded) -> None:
+    """Reaction: the money of a given-up seat was back with its member and has bounced."""
+    await repository.move_seat(db, fact.order_id, SeatStatus.REFUNDED, SeatStatus.REFUND_FAILED, {})

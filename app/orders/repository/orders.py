@@ -24,6 +24,7 @@ from app.orders.models import (
     Fulfilment,
     Order,
     OrderAddress,
+    OrderDispute,
     OrderLine,
     OrderRefundPart,
     OrderStatus,
@@ -277,7 +278,8 @@ async def move_fulfilment(
     target: Fulfilment,
     values: dict[str, Any],
 ) -> sa.RowMapping | None:
-    """Move the goods of a confirmed, kept order one step on."""
+    """Move the goods of a confirmed, kept order one step on; none leave while it is disputed."""
+    leaves = origin is Fulfilment.FULFILLING
     statement = (
         sa.update(_orders)
         .where(
@@ -286,6 +288,7 @@ async def move_fulfilment(
             _orders.c.confirmed_at.is_not(None),
             _orders.c.refund_due_reason.is_(None),
             _orders.c.fulfilment == origin,
+            *((_orders.c.dispute != OrderDispute.OPEN,) if leaves else ()),
         )
         .values(fulfilment=target, **values)
         .returning(*_BRIEF)
@@ -334,6 +337,30 @@ async def add_refunded(
     )
     row: sa.RowMapping = (await db.execute(statement)).mappings().one()
     return row
+
+
+async def take_back_refunded(db: AsyncSession, order_id: UUID, amount: int) -> sa.RowMapping:
+    """Count money that has bounced; an order that had closed because all was back is open again.
+
+    One that had ended before its money went back says why it did.
+    """
+    c = _orders.c
+    total = c.refunded_amount - amount
+    reopens = sa.and_(c.status == OrderStatus.CLOSED, c.refund_due_reason.is_(None))
+    values = {
+        "refunded_amount": total,
+        "refund": sa.case((total == 0, RefundShare.NONE.value), else_=RefundShare.PARTLY.value),
+        "status": sa.case((reopens, OrderStatus.PAID.value), else_=c.status),
+        "ended_at": sa.case((reopens, None), else_=c.ended_at),
+    }
+    statement = sa.update(_orders).where(c.id == order_id).values(**values).returning(*_BRIEF)
+    row: sa.RowMapping = (await db.execute(statement)).mappings().one()
+    return row
+
+
+async def set_dispute(db: AsyncSession, order_id: UUID, dispute: OrderDispute) -> None:
+    """Note how an order's payment stands with the banks."""
+    await db.execute(sa.update(_orders).where(_orders.c.id == order_id).values(dispute=dispute))
 
 
 async def shipping_refunded(db: AsyncSession, order_id: UUID) -> int:

@@ -217,7 +217,7 @@ async def pay(
     view = await service.order_of_member(db, buyer.id, order_id)
     made = next(p for p in view.payments if p["id"] == begun.payment_id)
     return PaymentAnswer(
-        payment=BegunPaymentShown.model_validate({**made, "next_step": begun.next_step}),
+        payment=BegunPaymentShown.begun(made, begun.next_step),
         order=OrderShown.whole(view),
     )
 
@@ -228,6 +228,7 @@ async def pay(
         *_SIGNED,
         NotFound,
         errors.OrderNotCancellable,
+        payment_errors.OrderDisputed,
         payment_errors.PaymentInProgress,
         group_errors.SeatNotLeavable,
         GatewayUnavailable,
@@ -245,6 +246,7 @@ async def cancel(order_id: UUID, buyer: SignedIn, db: Db, now: Now, world: World
         *_SIGNED,
         NotFound,
         errors.OrderNotCancellable,
+        payment_errors.OrderDisputed,
         payment_errors.PaymentInProgress,
         group_errors.SeatNotLeavable,
         GatewayUnavailable,

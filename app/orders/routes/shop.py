@@ -83,6 +83,7 @@ async def get_of_shop(shop_id: UUID, order_id: UUID, _: ReadsOrders, db: ReadDb)
         NotFound,
         errors.OrderNotConfirmed,
         errors.NothingToShip,
+        payment_errors.OrderDisputed,
         errors.WrongFulfilment,
     ),
 )
@@ -110,6 +111,7 @@ async def ship(
         errors.OrderNotConfirmed,
         errors.NothingToRefund,
         errors.RefundExceedsLine,
+        payment_errors.OrderDisputed,
         payment_errors.RefundExceedsPayment,
         payment_errors.RefundReferenceUsed,
     ),

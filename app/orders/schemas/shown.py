@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from app.core.http.paging import Page
 from app.core.http.schema import Shown
-from app.orders.models import Fulfilment, LineOrigin, OrderStatus, RefundShare
+from app.orders.models import Fulfilment, LineOrigin, OrderDispute, OrderStatus, RefundShare
 from app.orders.rules import OF_THE_SHOP
 from app.orders.service.read import OrderBrief, OrderView
 from app.payments.models import PaymentState, RefundStatus
@@ -37,6 +37,7 @@ _ORDER = {
     "status": "paid",
     "fulfilment": "none",
     "refund": "none",
+    "dispute": "none",
     "currency": "CNY",
     "goods_amount": 9_900,
     "shipping_amount": 0,
@@ -118,6 +119,9 @@ class OrderBriefShown(Shown):
     status: OrderStatus
     fulfilment: Fulfilment
     refund: RefundShare
+    dispute: OrderDispute = Field(
+        description="Whether the buyer has called the money back at their bank; open: not decided."
+    )
     currency: str
     goods_amount: int
     shipping_amount: int
@@ -170,6 +174,12 @@ class PaymentShown(Shown):
     created_at: datetime
     captured_at: datetime | None
     refunded_amount: int
+
+    @staticmethod
+    def of(row: Mapping[Any, Any]) -> "PaymentShown":
+        """As its buyer sees it; what was not believed of it is a reason, too."""
+        told = {**row, "reason": row["quarantine_reason"] or row["reason"]}
+        return PaymentShown.model_validate(told)
 
 
 class RefundShown(Shown):
@@ -247,7 +257,7 @@ class OrderShown(OrderBriefShown):
             **_own(OrderBriefShown, view.order),
             lines=[OrderLineShown.model_validate(dict(line)) for line in view.lines],
             address=DeliveryAddressShown.model_validate(goes_to) if goes_to else None,
-            payments=[PaymentShown.model_validate(dict(p)) for p in view.payments],
+            payments=[PaymentShown.of(p) for p in view.payments],
             refunds=[RefundShown.model_validate(dict(r)) for r in view.refunds],
         )
 
@@ -278,6 +288,12 @@ class BegunPaymentShown(PaymentShown):
     next_step: dict[str, str] | None = Field(
         description="What the payer's device needs to go on, by `kind`; null once it is decided."
     )
+
+    @staticmethod
+    def begun(row: Mapping[Any, Any], next_step: Mapping[str, str] | None) -> "BegunPaymentShown":
+        """A payment and what its payer has to do for it."""
+        seen = PaymentShown.of(row)
+        return BegunPaymentShown.model_validate({**dict(seen), "next_step": next_step})
 
 
 class PaymentAnswer(Shown):

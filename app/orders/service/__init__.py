@@ -5,7 +5,10 @@ from app.orders.service.capture import (
     count_buyer,
     end_group_orders,
     mark_paid,
+    note_dispute,
     note_refund,
+    note_returned_refund,
+    recount_buyer,
     refund_late_seat,
     uncount_buyer,
 )
@@ -30,7 +33,7 @@ from app.orders.service.read import (
     orders_of_shop,
     overdue,
 )
-from app.orders.service.refund import RefundWish, pay_back, pay_rebate, refund
+from app.orders.service.refund import RefundWish, adopt_refund, pay_back, pay_rebate, refund
 from app.orders.service.replay import Replay, replay
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
     "Priced",
     "RefundWish",
     "Replay",
+    "adopt_refund",
     "cancel",
     "confirm_group",
     "count_buyer",
@@ -50,7 +54,9 @@ __all__ = [
     "end_unpaid",
     "expiry",
     "mark_paid",
+    "note_dispute",
     "note_refund",
+    "note_returned_refund",
     "order_of_member",
     "order_of_shop",
     "orders_of_member",
@@ -62,6 +68,7 @@ __all__ = [
     "place",
     "price",
     "receive",
+    "recount_buyer",
     "refund",
     "refund_late_seat",
     "replay",

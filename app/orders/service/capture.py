@@ -20,13 +20,21 @@ from app.orders.events import (
     OrderRebateOwed,
     OrderRefunded,
     OrderRefundOwed,
+    OrderRefundReturned,
 )
-from app.orders.models import OrderStatus
+from app.orders.models import OrderDispute, OrderStatus
 from app.orders.repository import orders as repository
 from app.orders.rules import summed_units
 from app.orders.service.facts import fact
-from app.orders.service.refund import count_refund
-from app.payments.events import PaymentCaptured, RefundSucceeded
+from app.orders.service.refund import count_refund, uncount_refund
+from app.payments import service as payments
+from app.payments.events import (
+    DisputeClosed,
+    DisputeOpened,
+    PaymentCaptured,
+    RefundReturned,
+    RefundSucceeded,
+)
 from app.promotions import service as promotions
 from app.promotions.errors import CouponTaken, PromotionUsedUp
 
@@ -216,6 +224,18 @@ async def note_refund(db: AsyncSession, refunded: RefundSucceeded) -> None:
     await count_refund(db, refunded.order_id, refunded.amount, at=refunded.at)
 
 
+async def note_returned_refund(db: AsyncSession, returned: RefundReturned) -> None:
+    """Money that was back with the buyer has bounced; the order's refund columns follow."""
+    await uncount_refund(db, returned.order_id, returned.amount, at=returned.at)
+
+
+async def note_dispute(db: AsyncSession, told: DisputeOpened | DisputeClosed) -> None:
+    """The order shows how its payment stands with the banks."""
+    state = await payments.dispute_of_order(db, told.order_id)
+    stands = OrderDispute.NONE if state is None else OrderDispute(state.value)
+    await repository.set_dispute(db, told.order_id, stands)
+
+
 async def count_buyer(db: AsyncSession, paid: OrderPaid) -> None:
     """One paid order more of this buyer in this shop."""
     assert paid.shop_id is not None
@@ -227,3 +247,10 @@ async def uncount_buyer(db: AsyncSession, refunded: OrderRefunded) -> None:
     if refunded.is_full and refunded.was_counted:
         assert refunded.shop_id is not None
         await community.uncount_paid_order(db, refunded.shop_id, refunded.member_id)
+
+
+async def recount_buyer(db: AsyncSession, returned: OrderRefundReturned) -> None:
+    """An order whose money did not arrive back counts as a purchase again."""
+    if returned.was_full and returned.was_counted:
+        assert returned.shop_id is not None
+        await community.count_paid_order(db, returned.shop_id, returned.member_id)

@@ -8,12 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import events
 from app.core.audit_log import note
-from app.core.errors import NotFound
+from app.core.errors import NotFound, Problem
 from app.orders.errors import NothingToShip, OrderNotConfirmed, WrongFulfilment
 from app.orders.events import OrderReceived, OrderShipped
-from app.orders.models import Fulfilment, OrderStatus
+from app.orders.models import Fulfilment, OrderDispute, OrderStatus
 from app.orders.repository import orders as repository
 from app.orders.service.facts import fact
+from app.payments.errors import OrderDisputed
 
 
 async def ship(
@@ -25,7 +26,10 @@ async def ship(
     tracking_number: str,
     now: datetime,
 ) -> None:
-    """Say that the goods are on their way; refused before the order is confirmed."""
+    """Say that the goods are on their way; refused before the order is confirmed.
+
+    While a dispute is open too: the money is gone already, the goods need not follow it.
+    """
     which = {"id": order_id, "shop_id": shop_id}
     # Held first, so that a refund of everything and the parcel cannot pass one another.
     if await repository.hold_with_kept(db, which) == 0:
@@ -65,9 +69,11 @@ async def receive(db: AsyncSession, member_id: UUID, order_id: UUID, *, now: dat
     await events.record(db, fact(OrderReceived, moved, now))
 
 
-def _why_not(row: sa.RowMapping | None) -> NotFound | OrderNotConfirmed | WrongFulfilment:
+def _why_not(row: sa.RowMapping | None) -> Problem:
     if row is None:
         return NotFound()
     if row["status"] != OrderStatus.PAID or row["confirmed_at"] is None:
         return OrderNotConfirmed(status=row["status"])
+    if row["dispute"] == OrderDispute.OPEN and row["fulfilment"] == Fulfilment.FULFILLING:
+        return OrderDisputed()
     return WrongFulfilment(fulfilment=row["fulfilment"])

@@ -20,7 +20,7 @@ from app.identity import service as identity
 from app.identity.service import Address
 from app.orders.errors import FreeOrderNotAllowed
 from app.orders.events import OrderPlaced
-from app.orders.models import Fulfilment, LineOrigin, OrderStatus, RefundShare
+from app.orders.models import Fulfilment, LineOrigin, OrderDispute, OrderStatus, RefundShare
 from app.orders.repository import orders as repository
 from app.orders.service.pricing import BasketWish, Priced, hold_to, price, unseal
 from app.orders.service.read import OrderView
@@ -160,6 +160,7 @@ def _order(buying: Buying, held: Hold) -> dict[str, Any]:
         "status": OrderStatus.PLACED,
         "fulfilment": Fulfilment.NONE,
         "refund": RefundShare.NONE,
+        "dispute": OrderDispute.NONE,
         "currency": quote.currency,
         "goods_amount": quote.goods_payable_amount,
         "shipping_amount": quote.shipping_amount,

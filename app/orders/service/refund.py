@@ -16,8 +16,13 @@ from app.core.errors import NotFound
 from app.core.ids import new_id
 from app.groupbuy import service as groupbuy
 from app.orders.errors import NothingToRefund, OrderNotConfirmed
-from app.orders.events import OrderRebateOwed, OrderRefunded, OrderRefundOwed
-from app.orders.models import Fulfilment
+from app.orders.events import (
+    OrderRebateOwed,
+    OrderRefunded,
+    OrderRefundOwed,
+    OrderRefundReturned,
+)
+from app.orders.models import Fulfilment, OrderDispute
 from app.orders.repository import orders as repository
 from app.orders.rules import (
     OF_THE_SHOP,
@@ -29,6 +34,8 @@ from app.orders.rules import (
 )
 from app.orders.service.facts import fact
 from app.payments import service as payments
+from app.payments.errors import NotYetError, RefundExceedsPayment
+from app.payments.events import RefundAdopted
 from app.payments.service import RefundOrder
 
 
@@ -141,11 +148,31 @@ async def _keep(
 
 
 async def keep_parts(db: AsyncSession, row: sa.RowMapping, made: sa.RowMapping) -> None:
-    """Say of a refund of everything what it was for."""
+    """Say of a refund of everything that is left of the payment what it was for."""
+    await _spread(db, row, made["id"], made["amount"])
+
+
+async def _spread(db: AsyncSession, row: sa.RowMapping, refund_id: UUID, amount: int) -> None:
     lines = await _lines_left(db, row["id"])
     shipped_back = await repository.shipping_refunded(db, row["id"])
-    parts = parts_for_amount(lines, row["shipping_amount"] - shipped_back, None)
-    await _keep(db, row["id"], made["id"], parts, restocks=False)
+    parts = parts_for_amount(lines, row["shipping_amount"] - shipped_back, amount)
+    await _keep(db, row["id"], refund_id, parts, restocks=False)
+
+
+async def adopt_refund(db: AsyncSession, adopted: RefundAdopted) -> None:
+    """Reaction: a refund made at the provider is spread over the order as one of an amount.
+
+    Raises `NotYetError` before the order is confirmed: until then nobody knows what becomes of
+    its place, its stock and the rest of its money.
+    """
+    row = await repository.hold(db, adopted.order_id)
+    if row["confirmed_at"] is None:
+        raise NotYetError
+    await _spread(db, row, adopted.refund_id, adopted.amount)
+    change = (None, {"amount": adopted.amount, "refund_id": str(adopted.refund_id)})
+    subject = ("order", adopted.order_id)
+    shop_id = adopted.shop_id
+    await note(db, "order.refund_adopted", subject, at=adopted.at, shop_id=shop_id, change=change)
 
 
 async def count_refund(db: AsyncSession, order_id: UUID, amount: int, *, at: datetime) -> None:
@@ -166,6 +193,24 @@ async def count_refund(db: AsyncSession, order_id: UUID, amount: int, *, at: dat
     )
 
 
+async def uncount_refund(db: AsyncSession, order_id: UUID, amount: int, *, at: datetime) -> None:
+    """Money that was back with the buyer has bounced; all that followed from it is undone."""
+    row = await repository.take_back_refunded(db, order_id, amount)
+    await events.record(
+        db,
+        fact(
+            OrderRefundReturned,
+            row,
+            at,
+            amount=amount,
+            refunded_amount=row["refunded_amount"],
+            currency=row["currency"],
+            was_full=row["refunded_amount"] + amount == row["total_amount"],
+            was_counted=row["paid_at"] is not None,
+        ),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Even:
     """What a seat wants to know of a refund, where there was nothing to send."""
@@ -181,14 +226,24 @@ async def free_again(db: AsyncSession, order_id: UUID, *, at: datetime) -> None:
 
 
 async def pay_back(db: AsyncSession, owed: OrderRefundOwed) -> None:
-    """Handler: everything that was paid for an order that came to nothing goes back, once."""
+    """Handler: everything that was paid for an order that came to nothing goes back, once.
+
+    While a dispute is open this is refused, and heard again later; what the buyer has won by one
+    is back already.
+    """
     row = await repository.order(db, owed.order_id)
     assert row is not None, "an order is never deleted"
     if row["total_amount"] == 0:
         await free_again(db, row["id"], at=owed.at)
         return
     wish = RefundOrder(owed.order_id, None, owed.reason, f"{owed.reason}:{owed.order_id}")
-    made = await payments.owe_refund(db, wish, now=owed.at)
+    try:
+        made = await payments.owe_refund(db, wish, now=owed.at)
+    except RefundExceedsPayment:
+        if row["dispute"] != OrderDispute.LOST:
+            raise
+        await groupbuy.note_refund(db, _Even(row["id"], owed.at))
+        return
     await repository.hold(db, owed.order_id)
     await keep_parts(db, row, made)
 

@@ -3,27 +3,36 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import events
+from app.core.http.paging import Paging, Slice
 from app.core.ids import new_id
 from app.payments import repository
 from app.payments.errors import (
     AlreadyPaid,
     PaymentInProgress,
 )
-from app.payments.events import PaymentCaptured, PaymentDeclined
+from app.payments.events import PaymentCaptured, PaymentDeclined, SurplusCaptured
 from app.payments.gateway import Charge, ChargeState, ChargeWish
-from app.payments.models import LIVE_STATES, UNSETTLED_STATES, PaymentState
-from app.payments.rules import STATE_OF_CHARGE
+from app.payments.models import (
+    HELD_STATES,
+    UNSETTLED_STATES,
+    PaymentState,
+    RefundStatus,
+)
+from app.payments.rules import STATE_OF_CHARGE, Verdict
 from app.payments.service import postings
 
 # A payment whose call never came back is asked about after this long, then ever more rarely.
 ASK_AFTER = timedelta(seconds=20)
 ASK_AGAIN_AFTER = timedelta(seconds=30)
+ASK_ABOUT_QUARANTINED_AFTER = timedelta(hours=1)
+SECOND_CAPTURE = "second_capture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,51 +113,113 @@ def charge_wish(row: sa.RowMapping) -> ChargeWish:
     )
 
 
-async def record_charge(db: AsyncSession, charge: Charge, *, now: datetime) -> None:
+async def record_charge(
+    db: AsyncSession, charge: Charge, *, now: datetime, gateway: str | None = None
+) -> Verdict:
     """Take over the provider's word; a capture or refusal becomes a fact exactly once.
 
-    A charge of another amount or currency than asked for is never counted as a payment, nor is
-    one of a payment believed dead whose order has another by now: it is kept with its reason for
-    a person to look at.
+    A charge of another amount or currency than asked for is never counted as a payment: it is
+    kept with its reason for a person to look at. A second capture of an order goes back at once.
+    `gateway` is who tells, where that is not who was asked.
     """
-    moved = await _moved(db, charge, UNSETTLED_STATES, now)
-    if moved is None and await _is_believed(db, charge, now):
-        moved = await _moved(db, charge, tuple(PaymentState), now)
+    if gateway is None and await _settle(db, charge, UNSETTLED_STATES, now):
+        return Verdict.APPLIED
+    asked = await repository.lock_payment(db, charge.payment_id)
+    if asked is None or gateway not in (None, asked["gateway"]):
+        return Verdict.UNKNOWN
+    doubt = _doubt(asked, charge)
+    if doubt is not None:
+        return await quarantine(db, asked["id"], doubt, now=now)
+    if charge.state is ChargeState.CAPTURED and asked["state"] not in UNSETTLED_STATES:
+        return await _captured_late(db, asked, charge, now)
+    moved = await _settle(db, charge, tuple(PaymentState), now)
+    return Verdict.APPLIED if moved else Verdict.UNCHANGED
+
+
+async def quarantine(db: AsyncSession, payment_id: UUID, reason: str, *, now: datetime) -> Verdict:
+    """Keep what was told of a payment from counting, with the reason, for a person to look at."""
+    await repository.quarantine(db, payment_id, reason, now + ASK_ABOUT_QUARANTINED_AFTER)
+    return Verdict.QUARANTINED
+
+
+async def _settle(
+    db: AsyncSession, charge: Charge, origins: Sequence[PaymentState], now: datetime
+) -> bool:
+    target = STATE_OF_CHARGE[charge.state]
+    values: dict[str, Any] = {"reference": charge.reference, "reason": charge.reason}
+    values["ask_after"] = now + ASK_AGAIN_AFTER
+    if target is PaymentState.CAPTURED:
+        values |= {"captured_at": charge.at, "fee_amount": charge.fee_amount}
+    moved = await repository.move_payment(db, charge, origins, target, values)
     if moved is not None:
         await _announce(db, moved, charge, now)
+    return moved is not None
 
 
-async def _moved(
-    db: AsyncSession, charge: Charge, origins: Sequence[PaymentState], now: datetime
-) -> sa.RowMapping | None:
-    target = STATE_OF_CHARGE[charge.state]
-    values = {
-        "reference": charge.reference,
-        "reason": charge.reason,
-        "captured_at": charge.at if target is PaymentState.CAPTURED else None,
-        "ask_after": now + ASK_AGAIN_AFTER,
-    }
-    return await repository.move_payment(db, charge, origins, target, values)
-
-
-async def _is_believed(db: AsyncSession, charge: Charge, now: datetime) -> bool:
-    asked = await repository.payment(db, charge.payment_id)
-    if asked is None:
-        raise LookupError("the provider speaks of a payment that was never made")
-    doubt = await _doubt(db, asked, charge)
-    if doubt is None:
-        return True
-    await repository.quarantine(db, charge.payment_id, doubt, now + timedelta(hours=1))
-    return False
-
-
-async def _doubt(db: AsyncSession, asked: sa.RowMapping, charge: Charge) -> str | None:
+def _doubt(asked: sa.RowMapping, charge: Charge) -> str | None:
     if (asked["amount"], asked["currency"]) != (charge.amount, charge.currency):
         return "amount_mismatch"
-    if charge.state is ChargeState.CAPTURED and asked["state"] not in LIVE_STATES:
-        other = await repository.live_payment(db, asked["order_id"])
-        return "second_capture" if other is not None else None
+    is_held = charge.state is ChargeState.CAPTURED and asked["state"] in HELD_STATES
+    if is_held and charge.reference != asked["reference"]:
+        return "captured_twice"
     return None
+
+
+async def _captured_late(
+    db: AsyncSession, asked: sa.RowMapping, charge: Charge, now: datetime
+) -> Verdict:
+    """The capture of a payment that was believed dead, or is known already."""
+    if asked["state"] in HELD_STATES:
+        # The fee alone may be told later than the capture.
+        if not await repository.raise_fee(db, asked["id"], charge.fee_amount):
+            return Verdict.UNCHANGED
+        await postings.fee_told(db, asked, charge.fee_amount, at=now)
+        return Verdict.APPLIED
+    other = await repository.live_payment(db, asked["order_id"])
+    if other is None:
+        await _settle(db, charge, tuple(PaymentState), now)
+        return Verdict.APPLIED
+    if other["state"] in UNSETTLED_STATES:
+        return Verdict.UNKNOWN  # which of the two pays the order is seen when the other has ended
+    return await _set_aside(db, asked["id"], charge, now)
+
+
+async def _set_aside(db: AsyncSession, payment_id: UUID, charge: Charge, now: datetime) -> Verdict:
+    """Money came for an order that is paid: it is kept apart, and owed back once, all of it."""
+    row = await repository.set_aside(db, payment_id, charge, SECOND_CAPTURE)
+    if row is None:
+        return Verdict.UNCHANGED
+    refund = {
+        "id": new_id(),
+        "payment_id": row["id"],
+        "shop_id": row["shop_id"],
+        "order_id": row["order_id"],
+        "amount": row["amount"],
+        "currency": row["currency"],
+        "reason": SECOND_CAPTURE,
+        "reference": f"{SECOND_CAPTURE}:{row['id']}",
+        "state": RefundStatus.PENDING,
+        "created_at": now,
+        "send_after": now,
+        "attempts": 0,
+    }
+    added = await repository.add_refund(db, refund)
+    assert added, "a payment is set aside once"
+    await postings.captured(db, row, charge, at=now)
+    await postings.refund_owed(db, row, refund, at=now)
+    await events.record(
+        db,
+        SurplusCaptured(
+            at=now,
+            shop_id=row["shop_id"],
+            aggregate_id=row["id"],
+            payment_id=row["id"],
+            order_id=row["order_id"],
+            amount=row["amount"],
+            currency=row["currency"],
+        ),
+    )
+    return Verdict.APPLIED
 
 
 async def _announce(db: AsyncSession, row: sa.RowMapping, charge: Charge, now: datetime) -> None:
@@ -184,3 +255,14 @@ async def _announce(db: AsyncSession, row: sa.RowMapping, charge: Charge, now: d
 async def payments_of_order(db: AsyncSession, order_id: UUID) -> Sequence[sa.RowMapping]:
     """All attempts to pay an order, oldest first."""
     return await repository.payments_of_order(db, order_id)
+
+
+async def payments_of_shop(
+    db: AsyncSession, shop_id: UUID, paging: Paging, *, quarantined: bool | None
+) -> Slice[sa.RowMapping]:
+    """A page of a shop's payments, newest first; all, or (not) quarantined ones."""
+    after = paging.after(UUID)
+    rows = await repository.payments_of_shop(
+        db, shop_id, after[0] if after else None, paging.limit + 1, quarantined=quarantined
+    )
+    return paging.cut(rows, lambda row: (row["id"],))

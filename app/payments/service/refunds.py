@@ -1,4 +1,4 @@
-"""Refunds: decided here, sent by the worker, counted when the provider says so."""
+"""Refunds: decided here, sent by the worker, watched until their money is back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,19 +8,17 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core import events
 from app.core.audit_log import note
 from app.core.errors import NotFound
 from app.core.http.paging import Paging, Slice
 from app.core.ids import new_id
 from app.payments import repository
 from app.payments.errors import (
+    OrderDisputed,
     RefundExceedsPayment,
     RefundNotRetryable,
     RefundReferenceUsed,
 )
-from app.payments.events import RefundFailed, RefundSucceeded
-from app.payments.gateway import GatewayRefund, RefundState
 from app.payments.models import RefundStatus
 from app.payments.service import postings
 
@@ -46,13 +44,16 @@ class RefundOrder:
 async def owe_refund(db: AsyncSession, wish: RefundOrder, *, now: datetime) -> sa.RowMapping:
     """Decide a refund; the worker sends it. Takes the payment's lock, so it comes first.
 
-    Raises `RefundExceedsPayment` (also when nothing was captured) or `RefundReferenceUsed`.
+    Raises `OrderDisputed`, `RefundExceedsPayment` (also when nothing was captured) or
+    `RefundReferenceUsed`.
     """
     paid = await repository.owe(db, wish.order_id, wish.amount)
     if paid is None:
-        raise RefundExceedsPayment
+        live = await repository.live_payment(db, wish.order_id)
+        is_disputed = live is not None and live["disputed_amount"] > 0
+        raise OrderDisputed if is_disputed else RefundExceedsPayment
     # The payment's row is ours now, so no refund can come between this sum and our own.
-    before = await _owed_by_refunds(db, wish.order_id)
+    before = sum(row["amount"] for row in await repository.refunds_of_payment(db, paid["id"]))
     refund_id = new_id()
     added = await repository.add_refund(
         db,
@@ -75,80 +76,8 @@ async def owe_refund(db: AsyncSession, wish: RefundOrder, *, now: datetime) -> s
         raise RefundReferenceUsed
     rows = await repository.refunds_of_order(db, wish.order_id)
     made = next(row for row in rows if row["id"] == refund_id)
-    await postings.refund_owed(db, made, at=now)
+    await postings.refund_owed(db, paid, made, at=now)
     return made
-
-
-async def _owed_by_refunds(db: AsyncSession, order_id: UUID) -> int:
-    return sum(row["amount"] for row in await repository.refunds_of_order(db, order_id))
-
-
-async def record_refund(db: AsyncSession, answer: GatewayRefund, *, now: datetime) -> None:
-    """Take over the provider's word on a refund; success is counted exactly once."""
-    assert answer.refund_id is not None, "asked for by our id"
-    refund = await repository.refund(db, answer.refund_id)
-    await repository.lock_payment(db, refund["payment_id"])
-    if answer.state is RefundState.SUCCEEDED:
-        await _refund_succeeded(db, refund["id"], answer, now)
-    elif answer.state is RefundState.FAILED:
-        await _refund_failed(db, refund["id"], answer, now)
-    else:
-        await postpone_refund(db, refund, "pending at the provider", now=now)
-
-
-async def _refund_succeeded(
-    db: AsyncSession, refund_id: UUID, answer: GatewayRefund, now: datetime
-) -> None:
-    moved = await repository.move_refund(
-        db,
-        refund_id,
-        RefundStatus.SUCCEEDED,
-        {"done_at": now, "gateway_reference": answer.reference, "last_error": None},
-    )
-    if moved is None:
-        return
-    total = await repository.add_refunded(db, moved["payment_id"], moved["amount"])
-    await events.record(
-        db,
-        RefundSucceeded(
-            at=now,
-            shop_id=moved["shop_id"],
-            aggregate_id=moved["payment_id"],
-            payment_id=moved["payment_id"],
-            refund_id=moved["id"],
-            order_id=moved["order_id"],
-            amount=moved["amount"],
-            currency=moved["currency"],
-            refunded_amount=total,
-        ),
-    )
-    await postings.refund_sent(db, moved, at=now)
-
-
-async def _refund_failed(
-    db: AsyncSession, refund_id: UUID, answer: GatewayRefund, now: datetime
-) -> None:
-    reason = answer.reason or "failed"
-    moved = await repository.move_refund(
-        db,
-        refund_id,
-        RefundStatus.FAILED,
-        {"send_after": now + timedelta(hours=1), "last_error": reason},
-    )
-    if moved is not None:
-        await events.record(
-            db,
-            RefundFailed(
-                at=now,
-                shop_id=moved["shop_id"],
-                aggregate_id=moved["payment_id"],
-                payment_id=moved["payment_id"],
-                refund_id=moved["id"],
-                order_id=moved["order_id"],
-                amount=moved["amount"],
-                reason=reason,
-            ),
-        )
 
 
 async def postpone_refund(

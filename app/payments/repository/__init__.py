@@ -1,4 +1,4 @@
-"""All SQL of payments and refunds."""
+"""All SQL of payments and refunds; that of disputes and messages stands beside it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,19 +9,22 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.sql import all_rows, changed, first_row, table, upsert
-from app.payments.gateway import Charge
+from app.payments.gateway import Charge, RefundState
 from app.payments.models import (
+    HELD_STATES,
     LIVE_STATES,
     UNSETTLED_STATES,
     Payment,
     PaymentState,
     Refund,
+    RefundRound,
     RefundStatus,
 )
 from app.payments.rules import may_come_from
 
 _payments = table(Payment)
 _refunds = table(Refund)
+_rounds = table(RefundRound)
 _of_order = sa.bindparam("of_order", type_=sa.Uuid())
 _payments_of = (
     sa.select(_payments).where(_payments.c.order_id == _of_order).order_by(_payments.c.id)
@@ -117,24 +120,97 @@ async def claim_unsettled(
     return await all_rows(db, claim)
 
 
-async def quarantine(db: AsyncSession, payment_id: UUID, reason: str, at: datetime) -> None:
-    """Keep a payment whose provider tells another story out of the way, with the reason."""
+async def quarantine(db: AsyncSession, payment_id: UUID, reason: str, ask_after: datetime) -> None:
+    """Note what was told of a payment and not believed; of several reasons always the same one."""
+    noted = _payments.c.quarantine_reason
+    is_first = sa.or_(noted.is_(None), noted > reason)
     await db.execute(
         sa.update(_payments)
-        .where(_payments.c.id == payment_id, _payments.c.state != PaymentState.CAPTURED)
-        .values(reason=reason, ask_after=at)
+        .where(_payments.c.id == payment_id)
+        .values(
+            quarantine_reason=sa.case((is_first, reason), else_=noted),
+            ask_after=sa.case(
+                (_payments.c.state.in_(UNSETTLED_STATES), ask_after), else_=_payments.c.ask_after
+            ),
+        )
     )
 
 
+async def payments_of_shop(
+    db: AsyncSession,
+    shop_id: UUID,
+    after: UUID | None,
+    limit: int,
+    *,
+    quarantined: bool | None,
+) -> Sequence[sa.RowMapping]:
+    """A shop's payments, newest first, from an id on; all, or (not) quarantined ones."""
+    reason = _payments.c.quarantine_reason
+    statement = sa.select(_payments).where(_payments.c.shop_id == shop_id)
+    if quarantined is not None:
+        statement = statement.where(reason.is_not(None) if quarantined else reason.is_(None))
+    if after is not None:
+        statement = statement.where(_payments.c.id < after)
+    return await all_rows(db, statement.order_by(_payments.c.id.desc()).limit(limit))
+
+
+async def payment_named(
+    db: AsyncSession, reference: str, gateway: str | None
+) -> sa.RowMapping | None:
+    """The payment a provider calls so; `None` where that is not exactly one."""
+    statement = sa.select(_payments).where(_payments.c.reference == reference)
+    if gateway is not None:
+        statement = statement.where(_payments.c.gateway == gateway)
+    found = await all_rows(db, statement.limit(2))
+    return found[0] if len(found) == 1 else None
+
+
+async def set_aside(
+    db: AsyncSession, payment_id: UUID, charge: Charge, reason: str
+) -> sa.RowMapping | None:
+    """Keep a second capture apart; all of it is owed back. `None` where it is not one any more."""
+    statement = (
+        sa.update(_payments)
+        .where(
+            _payments.c.id == payment_id,
+            _payments.c.state.in_(may_come_from(PaymentState.SURPLUS)),
+        )
+        .values(
+            state=PaymentState.SURPLUS,
+            reference=charge.reference,
+            reason=reason,
+            captured_at=charge.at,
+            fee_amount=charge.fee_amount,
+            refund_owed_amount=_payments.c.amount,
+        )
+        .returning(_payments)
+    )
+    return await first_row(db, statement)
+
+
+async def raise_fee(db: AsyncSession, payment_id: UUID, fee_amount: int) -> bool:
+    """Note a provider's fee that is told after the capture; the highest told is it."""
+    statement = (
+        sa.update(_payments)
+        .where(_payments.c.id == payment_id, _payments.c.fee_amount < fee_amount)
+        .values(fee_amount=fee_amount)
+    )
+    return await changed(db, statement) > 0
+
+
 async def owe(db: AsyncSession, order_id: UUID, amount: int | None) -> sa.RowMapping | None:
-    """Set money of an order's captured payment aside for a refund; all that is left for `None`."""
-    left = _payments.c.amount - _payments.c.refund_owed_amount
+    """Set money of an order's captured payment aside for a refund; all that is left for `None`.
+
+    Nothing is while a dispute is open, and nothing of what the buyer has won by one.
+    """
+    left = _payments.c.amount - _payments.c.refund_owed_amount - _payments.c.lost_amount
     wanted = left if amount is None else sa.literal(amount, sa.BigInteger)
     statement = (
         sa.update(_payments)
         .where(
             _payments.c.order_id == order_id,
             _payments.c.state == PaymentState.CAPTURED,
+            _payments.c.disputed_amount == 0,
             wanted > 0,
             wanted <= left,
         )
@@ -142,6 +218,21 @@ async def owe(db: AsyncSession, order_id: UUID, amount: int | None) -> sa.RowMap
         .returning(_payments)
     )
     return await first_row(db, statement)
+
+
+async def owe_told(db: AsyncSession, payment_id: UUID, amount: int) -> bool:
+    """Set money aside for a refund that the provider has made already, whatever is disputed."""
+    owed = _payments.c.refund_owed_amount + amount
+    statement = (
+        sa.update(_payments)
+        .where(
+            _payments.c.id == payment_id,
+            _payments.c.state.in_(HELD_STATES),
+            owed <= _payments.c.amount,
+        )
+        .values(refund_owed_amount=owed)
+    )
+    return await changed(db, statement) > 0
 
 
 async def add_refund(db: AsyncSession, values: dict[str, Any]) -> bool:
@@ -174,6 +265,12 @@ async def refund_of_shop(db: AsyncSession, shop_id: UUID, refund_id: UUID) -> sa
     return await first_row(db, statement)
 
 
+async def refunds_of_payment(db: AsyncSession, payment_id: UUID) -> Sequence[sa.RowMapping]:
+    """All refunds of one payment, oldest first."""
+    statement = sa.select(_refunds).where(_refunds.c.payment_id == payment_id)
+    return await all_rows(db, statement.order_by(_refunds.c.id))
+
+
 async def send_now(db: AsyncSession, refund_id: UUID, at: datetime) -> sa.RowMapping | None:
     """Let a refund be sent again at once; `None` where it has succeeded."""
     statement = (
@@ -190,16 +287,21 @@ async def claim_refunds(
 ) -> Sequence[sa.RowMapping]:
     """Lease refunds that are due to be sent; a rival worker gets others."""
     free = sa.or_(_refunds.c.lease_until.is_(None), _refunds.c.lease_until < now)
+    # While a bank decides about the payment, its money may be gone: it must not go twice.
+    disputed = sa.exists().where(
+        _payments.c.id == _refunds.c.payment_id, _payments.c.disputed_amount > 0
+    )
     due = (
         sa.select(_refunds.c.id)
         .where(
             _refunds.c.state != RefundStatus.SUCCEEDED,
             _refunds.c.send_after <= now,
             free,
+            ~disputed,
         )
         .order_by(_refunds.c.send_after)
         .limit(rows_max)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=_refunds)
         # As a subquery of IN the planner may run it again for each row, past its limit.
         .cte("due")
     )
@@ -212,10 +314,41 @@ async def claim_refunds(
     return await all_rows(db, claim)
 
 
-async def refund(db: AsyncSession, refund_id: UUID) -> sa.RowMapping:
-    """One refund that is known to exist."""
-    statement = sa.select(_refunds).where(_refunds.c.id == refund_id)
-    return (await db.execute(statement)).mappings().one()
+async def refund(db: AsyncSession, refund_id: UUID) -> sa.RowMapping | None:
+    """One refund."""
+    return await first_row(db, sa.select(_refunds).where(_refunds.c.id == refund_id))
+
+
+async def refund_named(
+    db: AsyncSession, reference: str, gateway: str | None
+) -> sa.RowMapping | None:
+    """The refund of which a provider has told a round of this name."""
+    statement = (
+        sa.select(_refunds)
+        .join(_rounds, _rounds.c.refund_id == _refunds.c.id)
+        .where(_rounds.c.reference == reference)
+    )
+    if gateway is not None:
+        statement = statement.join(_payments, _payments.c.id == _refunds.c.payment_id)
+        statement = statement.where(_payments.c.gateway == gateway)
+    return await first_row(db, statement.limit(1))
+
+
+async def rounds_of(db: AsyncSession, refund_id: UUID) -> dict[str, RefundState]:
+    """The furthest word on each round of a refund."""
+    statement = sa.select(_rounds).where(_rounds.c.refund_id == refund_id)
+    return {row["reference"]: row["state"] for row in await all_rows(db, statement)}
+
+
+async def tell_round(
+    db: AsyncSession, refund_id: UUID, reference: str, state: RefundState, at: datetime
+) -> None:
+    """Keep the word on a round; whoever calls holds the payment, so nobody tells it at once."""
+    told = {"state": state, "told_at": at}
+    row = upsert(db, _rounds).values(refund_id=refund_id, reference=reference, **told)
+    await db.execute(
+        row.on_conflict_do_update(index_elements=["refund_id", "reference"], set_=told)
+    )
 
 
 async def resend_later(db: AsyncSession, refund_id: UUID, at: datetime, error: str) -> None:
@@ -227,7 +360,7 @@ async def resend_later(db: AsyncSession, refund_id: UUID, at: datetime, error: s
     )
 
 
-async def lock_payment(db: AsyncSession, payment_id: UUID) -> sa.RowMapping:
+async def lock_payment(db: AsyncSession, payment_id: UUID) -> sa.RowMapping | None:
     """Take the payment's lock by writing it; the row as it then stands."""
     statement = (
         sa.update(_payments)
@@ -235,25 +368,18 @@ async def lock_payment(db: AsyncSession, payment_id: UUID) -> sa.RowMapping:
         .values(refunded_amount=_payments.c.refunded_amount)
         .returning(_payments)
     )
-    row: sa.RowMapping = (await db.execute(statement)).mappings().one()
-    return row
-
-
-async def move_refund(
-    db: AsyncSession, refund_id: UUID, target: RefundStatus, values: dict[str, Any]
-) -> sa.RowMapping | None:
-    """Move a refund that has not succeeded; `None` when it has."""
-    statement = (
-        sa.update(_refunds)
-        .where(_refunds.c.id == refund_id, _refunds.c.state != RefundStatus.SUCCEEDED)
-        .values(state=target, lease_until=None, **values)
-        .returning(_refunds)
-    )
     return await first_row(db, statement)
 
 
+async def move_refund(db: AsyncSession, refund_id: UUID, values: dict[str, Any]) -> None:
+    """Write how a refund stands now and give its lease back; its payment is held."""
+    await db.execute(
+        sa.update(_refunds).where(_refunds.c.id == refund_id).values(lease_until=None, **values)
+    )
+
+
 async def add_refunded(db: AsyncSession, payment_id: UUID, amount: int) -> int:
-    """Count money that came back to the buyer; the payment's new total."""
+    """Count money that came back to the buyer, or (below zero) bounced; the payment's total."""
     statement = (
         sa.update(_payments)
         .where(_payments.c.id == payment_id)

@@ -1,4 +1,4 @@
-"""Money over HTTP: what the ledger says to a shop's operators."""
+"""The ledger over HTTP, for a shop's operators."""
 
 from uuid import UUID
 
@@ -12,12 +12,11 @@ from app.core.http.route import Reading
 from app.identity.rules import Right
 from app.ledger import service as ledger
 from app.ledger.models import Account
-from app.payments.schemas import BalanceShown, BalancesShown, EntryPage, EntryShown
+from app.payments.schemas.books import BalanceShown, BalancesShown, EntryPage, EntryShown
 
 ledger_router = APIRouter(
     prefix="/v1/operator/shops/{shop_id}/ledger", tags=["ledger"], route_class=Reading
 )
-ROUTERS = (ledger_router,)
 
 _READ = needs(Right.LEDGER_READ)
 

@@ -1,0 +1,326 @@
+"""What providers tell of refunds: kept by round, counted once, whatever order it comes in."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import events
+from app.core.errors import Problem
+from app.core.ids import new_id
+from app.core.metrics import REFUND_FAILURES
+from app.payments import repository
+from app.payments.errors import NotYetError, RefundExceedsPayment, RefundReferenceUsed
+from app.payments.events import (
+    RefundAdopted,
+    RefundFailed,
+    RefundReturned,
+    RefundSucceeded,
+    SurplusReturned,
+)
+from app.payments.gateway import GatewayRefund, RefundState
+from app.payments.models import HELD_STATES, PaymentState, RefundStatus
+from app.payments.rules import REFUND_RANK, Standing, Verdict, round_name, standing
+from app.payments.service import postings
+from app.payments.service.charges import quarantine
+from app.payments.service.refunds import postpone_refund
+
+MADE_AT_PROVIDER = "made_at_provider"
+SEND_FAILED_AFTER = timedelta(hours=1)
+log = structlog.get_logger("payments")
+
+
+async def record_refund(
+    db: AsyncSession,
+    answer: GatewayRefund,
+    *,
+    now: datetime,
+    round_: int | None = None,
+    gateway: str | None = None,
+) -> Verdict:
+    """Take over the provider's word on a refund; each success, failure and return counts once.
+
+    `round_` is the one that was sent, where this is the answer; `gateway` is who tells.
+    """
+    known = await _known(db, answer, gateway)
+    if known is None and answer.refund_id is None:
+        return await _adopt(db, answer, now, gateway)
+    paid = None if known is None else await repository.lock_payment(db, known["payment_id"])
+    if paid is None or gateway not in (None, paid["gateway"]):
+        return Verdict.UNKNOWN
+    # Again, now that nobody else can move it.
+    refund = await repository.refund(db, known["id"]) if known is not None else None
+    assert refund is not None, "a refund is never deleted"
+    doubt = await _doubt(db, refund, answer, paid["gateway"])
+    if doubt is not None:
+        return await quarantine(db, paid["id"], doubt, now=now)
+    name = answer.reference or round_name(round_ or refund["round"])
+    return await _take_over(db, paid, refund, answer, name, now)
+
+
+async def _known(
+    db: AsyncSession, answer: GatewayRefund, gateway: str | None
+) -> sa.RowMapping | None:
+    if answer.refund_id is not None:
+        return await repository.refund(db, answer.refund_id)
+    return await repository.refund_named(db, answer.reference, gateway)
+
+
+async def _doubt(
+    db: AsyncSession, refund: sa.RowMapping, answer: GatewayRefund, gateway: str
+) -> str | None:
+    told = (answer.payment_id, answer.amount, answer.currency)
+    asked = (refund["payment_id"], refund["amount"], refund["currency"])
+    if any(t is not None and t != a for t, a in zip(told, asked, strict=True)):
+        return "refund_mismatch"
+    if answer.refund_id is None or not answer.reference:
+        return None
+    named = await repository.refund_named(db, answer.reference, gateway)
+    return "refund_mismatch" if named is not None and named["id"] != refund["id"] else None
+
+
+async def _take_over(
+    db: AsyncSession,
+    paid: sa.RowMapping,
+    refund: sa.RowMapping,
+    answer: GatewayRefund,
+    name: str,
+    now: datetime,
+) -> Verdict:
+    rounds = await repository.rounds_of(db, refund["id"])
+    before = rounds.get(name)
+    if before is not None and REFUND_RANK[answer.state] <= REFUND_RANK[before]:
+        if refund["state"] == RefundStatus.PENDING:
+            await postpone_refund(db, refund, "pending at the provider", now=now)
+        return Verdict.UNCHANGED
+    await repository.tell_round(db, refund["id"], name, answer.state, answer.at)
+    rounds[name] = answer.state
+    after = standing(rounds)
+    await _write(db, refund, after, answer, now)
+    await _announce(db, paid, refund, after, answer, now)
+    if list(rounds.values()).count(RefundState.SUCCEEDED) > 1:
+        return await quarantine(db, paid["id"], "refunded_twice", now=now)
+    return Verdict.APPLIED
+
+
+async def _write(
+    db: AsyncSession,
+    refund: sa.RowMapping,
+    after: Standing,
+    answer: GatewayRefund,
+    now: datetime,
+) -> None:
+    is_back = after.state is RefundStatus.SUCCEEDED
+    error = None if is_back else answer.reason
+    values = {
+        "state": after.state,
+        "round": after.round,
+        "gateway_reference": after.reference,
+        "done_at": answer.at if is_back else None,
+        "last_error": error[:200] if error else None,
+    }
+    if after.state is RefundStatus.FAILED:
+        values |= {"send_after": now + SEND_FAILED_AFTER, "last_error": (error or "failed")[:200]}
+    await repository.move_refund(db, refund["id"], values)
+    if after.state is RefundStatus.PENDING:
+        await postpone_refund(db, refund, "pending at the provider", now=now)
+
+
+async def _announce(
+    db: AsyncSession,
+    paid: sa.RowMapping,
+    refund: sa.RowMapping,
+    after: Standing,
+    answer: GatewayRefund,
+    now: datetime,
+) -> None:
+    """State what has become true by this word and was not before it."""
+    was, is_ = (state == RefundStatus.SUCCEEDED for state in (refund["state"], after.state))
+    if is_ and not was:
+        assert after.reference is not None, "the round that has succeeded has a name"
+        await postings.refund_sent(db, refund, after.reference, at=now)
+        await _succeeded(db, paid, refund, now)
+    elif was and not is_:
+        await postings.refund_came_back(db, refund, refund["gateway_reference"], at=now)
+        await _returned(db, paid, refund, answer.reason or "failed", now)
+    elif answer.state is RefundState.FAILED and not is_:
+        await _failed(db, paid, refund, answer.reason or "failed", now)
+
+
+async def _succeeded(
+    db: AsyncSession, paid: sa.RowMapping, refund: sa.RowMapping, now: datetime
+) -> None:
+    total = await repository.add_refunded(db, paid["id"], refund["amount"])
+    if paid["state"] == PaymentState.SURPLUS:
+        await _surplus_moved(db, refund, now, is_back=True)
+        return
+    await events.record(
+        db,
+        RefundSucceeded(
+            at=now,
+            shop_id=refund["shop_id"],
+            aggregate_id=paid["id"],
+            payment_id=paid["id"],
+            refund_id=refund["id"],
+            order_id=refund["order_id"],
+            amount=refund["amount"],
+            currency=refund["currency"],
+            refunded_amount=total,
+        ),
+    )
+
+
+async def _returned(
+    db: AsyncSession, paid: sa.RowMapping, refund: sa.RowMapping, reason: str, now: datetime
+) -> None:
+    """The money had arrived and has bounced: it is owed again, and somebody should know."""
+    total = await repository.add_refunded(db, paid["id"], -refund["amount"])
+    log.warning("refund_returned", refund_id=str(refund["id"]), amount=refund["amount"])
+    REFUND_FAILURES.labels("returned").inc()
+    if paid["state"] == PaymentState.SURPLUS:
+        await _surplus_moved(db, refund, now, is_back=False)
+        return
+    await events.record(
+        db,
+        RefundReturned(
+            at=now,
+            shop_id=refund["shop_id"],
+            aggregate_id=paid["id"],
+            payment_id=paid["id"],
+            refund_id=refund["id"],
+            order_id=refund["order_id"],
+            amount=refund["amount"],
+            currency=refund["currency"],
+            refunded_amount=total,
+            reason=reason[:120],
+        ),
+    )
+
+
+async def _surplus_moved(
+    db: AsyncSession, refund: sa.RowMapping, now: datetime, *, is_back: bool
+) -> None:
+    """The order has nothing to do with money that was taken beside it."""
+    await events.record(
+        db,
+        SurplusReturned(
+            at=now,
+            shop_id=refund["shop_id"],
+            aggregate_id=refund["payment_id"],
+            payment_id=refund["payment_id"],
+            refund_id=refund["id"],
+            order_id=refund["order_id"],
+            amount=refund["amount"],
+            currency=refund["currency"],
+            is_back=is_back,
+        ),
+    )
+
+
+async def _failed(
+    db: AsyncSession, paid: sa.RowMapping, refund: sa.RowMapping, reason: str, now: datetime
+) -> None:
+    REFUND_FAILURES.labels("refused").inc()
+    if paid["state"] == PaymentState.SURPLUS:
+        return
+    await events.record(
+        db,
+        RefundFailed(
+            at=now,
+            shop_id=refund["shop_id"],
+            aggregate_id=paid["id"],
+            payment_id=paid["id"],
+            refund_id=refund["id"],
+            order_id=refund["order_id"],
+            amount=refund["amount"],
+            reason=reason[:120],
+        ),
+    )
+
+
+async def _adopt(
+    db: AsyncSession, answer: GatewayRefund, now: datetime, gateway: str | None
+) -> Verdict:
+    """A refund that somebody made at the provider becomes one of ours, its money owed and sent."""
+    paid = await find_payment(db, answer.payment_id, answer.charge_reference, gateway)
+    if paid is None or paid["state"] not in HELD_STATES or await _may_be_ours(db, paid, answer):
+        return Verdict.UNKNOWN
+    if await repository.refund_named(db, answer.reference, paid["gateway"]) is not None:
+        return Verdict.UNKNOWN  # a rival has adopted it just now: told again, it is known
+    if not answer.amount or answer.currency != paid["currency"]:
+        return await quarantine(db, paid["id"], "refund_mismatch", now=now)
+    try:
+        async with events.savepoint(db):
+            await _own(db, paid, answer, now)
+    except NotYetError:
+        return Verdict.UNKNOWN
+    except Problem as refusal:
+        return await quarantine(db, paid["id"], refusal.code, now=now)
+    await record_refund(db, answer, now=now, gateway=gateway)
+    return Verdict.APPLIED
+
+
+async def find_payment(
+    db: AsyncSession, payment_id: UUID | None, reference: str | None, gateway: str | None
+) -> sa.RowMapping | None:
+    """The payment of a provider's word, its row held; `None` for another provider's too."""
+    if payment_id is None:
+        named = await repository.payment_named(db, reference, gateway) if reference else None
+        if named is None:
+            return None
+        payment_id = named["id"]
+    row = await repository.lock_payment(db, payment_id)
+    return row if row is not None and gateway in (None, row["gateway"]) else None
+
+
+async def _may_be_ours(db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund) -> bool:
+    """One of this amount is on its way from here, and the provider's name of it is not known."""
+    return any(
+        row["state"] == RefundStatus.PENDING
+        and row["gateway_reference"] is None
+        and row["amount"] == answer.amount
+        for row in await repository.refunds_of_payment(db, paid["id"])
+    )
+
+
+async def _own(db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund, now: datetime) -> None:
+    """Raises `RefundExceedsPayment` or what the order refuses it with, or `NotYetError`."""
+    assert answer.amount is not None
+    if not await repository.owe_told(db, paid["id"], answer.amount):
+        raise RefundExceedsPayment
+    refund_id = new_id()
+    refund = {
+        "id": refund_id,
+        "payment_id": paid["id"],
+        "shop_id": paid["shop_id"],
+        "order_id": paid["order_id"],
+        "amount": answer.amount,
+        "currency": paid["currency"],
+        "reason": MADE_AT_PROVIDER,
+        "reference": answer.reference,
+        "state": RefundStatus.PENDING,
+        "created_at": now,
+        "send_after": now + SEND_FAILED_AFTER,
+        "attempts": 0,
+        "gateway_reference": answer.reference,
+    }
+    if not await repository.add_refund(db, refund):
+        raise RefundReferenceUsed
+    await postings.refund_owed(db, paid, refund, at=now)
+    await repository.tell_round(db, refund_id, answer.reference, RefundState.PENDING, answer.at)
+    if paid["state"] == PaymentState.CAPTURED:
+        await events.record(
+            db,
+            RefundAdopted(
+                at=now,
+                shop_id=paid["shop_id"],
+                aggregate_id=paid["id"],
+                payment_id=paid["id"],
+                refund_id=refund_id,
+                order_id=paid["order_id"],
+                amount=answer.amount,
+                currency=paid["currency"],
+            ),
+        )
