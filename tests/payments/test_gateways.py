@@ -1,6 +1,7 @@
 """The gateways of an installation: which there are, who may choose them, what they can do."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from app.core.db import Database
 from app.payments.gateway import (
     Bookkeeper,
+    Charge,
+    ChargeWish,
     Gateway,
     Hooked,
     HookNotGenuine,
@@ -17,8 +20,9 @@ from app.payments.gateway import (
 )
 from app.wiring import gateways_of
 from tests.conftest import make_settings, rows_in
+from tests.fakes import FrozenClock
 from tests.orders.market import Market
-from tests.payments.provider import Provider
+from tests.payments.provider import Provider, be_away
 
 STRIPE: dict[str, Any] = {
     "stripe_secret_key": "sk_test_1",
@@ -66,34 +70,40 @@ async def test_nobody_chooses_the_sandbox_where_money_is_real(market: Market) ->
     assert {**after, "idempotency_answers": 0} == {**before, "idempotency_answers": 0}
 
 
+class Elsewhere(Provider):
+    """Another provider, which takes its time and no tokens."""
+
+    async def charge(self, wish: ChargeWish, *, now: datetime) -> Charge:
+        return await super().charge(replace(wish, token="sandbox_delay"), now=now)
+
+
 async def test_a_try_that_came_first_does_not_stop_a_later_one(
-    market: Market, provider: Provider, clock: Any
+    market: Market, provider: Provider, clock: FrozenClock
 ) -> None:
-    """The first try died after its payment was stopped for another gateway; it runs once more."""
-    other = Provider(market.database, delay_seconds=5)
-    other.name = "stripe"
-    other.before, other.after, other.calls, other.telling = {}, {}, [], {}
-    other.away = other.refusing_refunds = other.stops_nothing = False
-    state = market.application.state
-    state.gateways = {"sandbox": provider, "stripe": other}
+    """The first try was cut off, and its payment stopped for another gateway; it runs once more."""
+    other = Elsewhere(market.database, delay_seconds=5)
+    vars(other).update({**vars(provider), "name": "stripe", "calls": []})
+    market.application.state.gateways = {"sandbox": provider, "stripe": other}
     ann = await market.buyer()
     order = await market.place(ann)
     path = f"/v1/orders/{order['id']}/payments"
     headers = {**ann.headers, "Idempotency-Key": "the-first-try"}
     body = {"gateway": "sandbox", "token": "sandbox_delay"}
 
-    provider.away = True
+    provider.before["charge"] = be_away
     answer = await market.client.post(path, json=body, headers=headers)
     assert answer.status_code == 503
-    provider.away = False
-    # Whatever its token: the other one declines what it does not know.
     answer = await ann.post(path, {"gateway": "stripe"})
-    assert answer.json()["payment"]["state"] == "declined"
-    assert "cancel" in provider.calls
-    clock.advance(seconds=1)
+    assert answer.json()["payment"]["state"] == "pending"
+    assert provider.calls == ["charge", "cancel"]
     answer = await market.client.post(path, json=body, headers=headers)
     assert answer.status_code == 201
     assert answer.json()["payment"]["state"] == "cancelled"
-    clock.advance(seconds=timedelta(minutes=1).total_seconds())
+    assert other.calls == ["charge"]
+    clock.advance(seconds=60)
     await market.work()
-    assert (await market.order(ann, order))["status"] == "placed"
+    now = await market.order(ann, order)
+    assert (now["status"], [p["state"] for p in now["payments"]]) == (
+        "paid",
+        ["cancelled", "captured"],
+    )
