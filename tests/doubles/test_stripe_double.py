@@ -157,11 +157,28 @@ class TestIntents:
         assert error.error.payment_intent.status == "succeeded"
 
     def test_fee_may_come_later(self, shop: Shop, double: Remote, inbox: Inbox) -> None:
-        double.modes(fee_known_after=0.05)
+        double.modes(fee_known_after=None)
         intent = shop.paid()
         assert shop.charge(intent.id).balance_transaction is None
+        double.settle_charge(intent.latest_charge)
         inbox.wait_for("charge.updated")
         assert shop.charge(intent.id).balance_transaction.fee == 290
+
+    @pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+    async def test_asynchronous_client(self, double: Remote) -> None:
+        http_client = stripe.HTTPXClient(timeout=5)
+        client = stripe.StripeClient(
+            "sk_test_double", base_addresses={"api": double.url}, http_client=http_client
+        )
+        wish = {"amount": 1_000, "currency": "cny", "metadata": {"payment_id": "p"}}
+        double.fault("cut_after")
+        with pytest.raises(stripe.APIConnectionError):
+            await client.v1.payment_intents.create_async(wish, {"idempotency_key": "async"})
+        intent = await client.v1.payment_intents.create_async(wish, {"idempotency_key": "async"})
+        found = await client.v1.payment_intents.retrieve_async(intent.id)
+        assert found.metadata["payment_id"] == "p"
+        assert intent.last_response.headers["Idempotent-Replayed"] == "true"
+        await http_client.close_async()
 
 
 class TestLists:
@@ -245,8 +262,23 @@ class TestRefunds:
         again = shop.client.v1.refunds.create({"payment_intent": intent.id})
         assert again.amount == 10_000
 
+    @pytest.mark.parametrize("amount", [None, 2_500])
+    def test_card_whose_refunds_fail(self, shop: Shop, double: Remote, amount: int | None) -> None:
+        intent = shop.intent(confirm=True, payment_method="pm_card_refundFail")
+        wish = {"payment_intent": intent.id} | ({"amount": amount} if amount else {})
+        refund = shop.client.v1.refunds.create(wish)
+        assert refund.status == "succeeded"
+        double.hurry()
+        assert shop.client.v1.refunds.retrieve(refund.id).status == "failed"
+
 
 class TestDisputes:
+    def test_card_whose_owner_complains(self, shop: Shop, double: Remote) -> None:
+        intent = shop.intent(confirm=True, payment_method="pm_card_createDispute")
+        double.hurry()
+        assert shop.charge(intent.id).disputed
+        assert totals(double, intent.id)["disputed"] == 10_000
+
     def test_won(self, shop: Shop, double: Remote, inbox: Inbox) -> None:
         intent = shop.paid()
         dispute = double.dispute(intent.id)
@@ -256,6 +288,7 @@ class TestDisputes:
         double.win(dispute["id"])
         now = shop.client.v1.disputes.retrieve(dispute["id"])
         assert (now.status, len(now.balance_transactions)) == ("won", 2)
+        assert sum(one.net for one in now.balance_transactions) == 0
         assert net(double, intent.id) == 9_710
         double.idle()
         assert {
@@ -320,12 +353,15 @@ class TestIdempotency:
         assert create(self.WISH, {"idempotency_key": "old"}).id != first.id
 
     async def test_key_in_use(self, shop: Shop, double: Remote) -> None:
-        double.fault("hang", seconds=0.5)
-        create = shop.client.v1.payment_intents.create
-        calls = [
-            asyncio.to_thread(create, self.WISH, {"idempotency_key": "busy"}) for _ in range(2)
-        ]
-        told = await asyncio.gather(*calls, return_exceptions=True)
-        errors = [one for one in told if isinstance(one, stripe.StripeError)]
-        assert [one.http_status for one in errors] == [409]
-        assert errors[0].json_body["error"]["code"] == "idempotency_key_in_use"
+        double.fault("hang", seconds=60)
+        create, key = shop.client.v1.payment_intents.create, {"idempotency_key": "busy"}
+        first = asyncio.create_task(asyncio.to_thread(create, self.WISH, key))
+        while not await asyncio.to_thread(double.hanging):
+            pass
+        with pytest.raises(stripe.APIError) as caught:
+            await asyncio.to_thread(create, self.WISH, key)
+        assert caught.value.http_status == 409
+        assert caught.value.error.code == "idempotency_key_in_use"
+        double.release()
+        made = await first
+        assert create(self.WISH, key).id == made.id

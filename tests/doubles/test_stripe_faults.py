@@ -92,7 +92,7 @@ class TestFaults:
     def test_hanging_work_is_done_all_the_same(
         self, shop: Shop, double: Remote, inbox: Inbox
     ) -> None:
-        double.fault("hang", seconds=0.4)
+        double.fault("hang", seconds=60)
         impatient = stripe.RequestsClient(timeout=0.1)
         client = stripe.StripeClient(
             "sk_test_double", base_addresses={"api": double.url}, http_client=impatient
@@ -100,6 +100,7 @@ class TestFaults:
         with pytest.raises(stripe.APIConnectionError):
             client.v1.payment_intents.create(WISH, {"idempotency_key": "hangs"})
         impatient.close()
+        double.release()
         inbox.wait_for("payment_intent.succeeded")
         again = shop.client.v1.payment_intents.create(WISH, {"idempotency_key": "hangs"})
         assert again.last_response.headers["Idempotent-Replayed"] == "true"

@@ -55,6 +55,9 @@ class House(Desk, Protocol):
     def do(self, act: Callable[[Work], Any], *, livemode: bool) -> Any:
         """Work that no request of the API asks for."""
 
+    def hurry(self) -> None:
+        """What was to happen later happens now."""
+
 
 class Api:
     def __init__(self, house: House) -> None:
@@ -82,7 +85,7 @@ class Api:
         if fault is not None and fault.kind == "cut_after":
             return None
         if fault is not None and fault.kind == "hang_after":
-            await asyncio.sleep(fault.seconds)
+            await faults.hanging.wait(fault.seconds)
         return _response(request, request_id, answer, fault)
 
     async def _read(self, request: Request, request_id: str, fault: Fault | None) -> Asked:
@@ -126,7 +129,7 @@ class Api:
 
     async def _slowly(self, asked: Asked) -> Answer:
         if asked.fault is not None and asked.fault.kind == "hang":
-            await asyncio.sleep(asked.fault.seconds)
+            await self._house.faults.hanging.wait(asked.fault.seconds)
         work = Work(self._house, asked.caller)
         answer = self._perform(asked, work)
         await self._tell_of(work)

@@ -14,15 +14,16 @@ from tests.doubles.stripe import refunds
 from tests.doubles.stripe.access import Keyring
 from tests.doubles.stripe.api import Api
 from tests.doubles.stripe.books import Books
-from tests.doubles.stripe.charges import settle
+from tests.doubles.stripe.charges import AFTERWARDS, settle
 from tests.doubles.stripe.clock import Clock
 from tests.doubles.stripe.control import Control
 from tests.doubles.stripe.courier import Courier
 from tests.doubles.stripe.errors import RefusalError
 from tests.doubles.stripe.faults import Faults
+from tests.doubles.stripe.intents import pay
 from tests.doubles.stripe.modes import Modes
 from tests.doubles.stripe.wire import cut
-from tests.doubles.stripe.work import Caller, Work
+from tests.doubles.stripe.work import Caller, Object, Work
 
 
 class StripeDouble:
@@ -35,7 +36,7 @@ class StripeDouble:
         self.keys = keys
         self.courier = Courier(self.books, self.clock)
         self.courier.urls, self.courier.secrets = urls, secrets
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: dict[asyncio.TimerHandle, Callable[[], None]] = {}
         self._api = Api(self)
         self._control = Control(self)
 
@@ -51,11 +52,18 @@ class StripeDouble:
         if request.url.path.startswith("/_double/") or request.url.path == "/readyz":
             response: Response | None = await self._control.answer(request)
         else:
-            response = await self._api.answer(request)
+            response = await self._api_answer(request)
         if response is None:
             await cut(scope, receive)
         else:
             await response(scope, receive, send)
+
+    async def _api_answer(self, request: Request) -> Response | None:
+        try:
+            return await self._api.answer(request)
+        except asyncio.CancelledError:
+            # The double ends while a request hangs in it.
+            return None
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         assert (await receive())["type"] == "lifespan.startup"
@@ -75,21 +83,31 @@ class StripeDouble:
             for refund in self.books.of_kind("refund", livemode=live):
                 if refund["status"] == "pending":
                     refunds.plan(Work(self, Caller(livemode=live)), refund, None)
+            for intent in self.books.of_kind("payment_intent", livemode=live):
+                if intent["status"] == "processing":
+                    self.later(AFTERWARDS, _paying(intent["id"]), livemode=live)
             for charge in self.books.of_kind("charge", livemode=live):
                 if charge["captured"] and charge["balance_transaction"] is None:
                     settle_it = _settling(charge["id"])
-                    self.later(self.modes.fee_known_after, settle_it, livemode=live)
+                    self.later(self.modes.fee_known_after or 0, settle_it, livemode=live)
 
     def later(self, seconds: float, act: Callable[[Work], object], *, livemode: bool) -> None:
         """Do something by itself after a while; what has become impossible is left."""
 
         def run() -> None:
-            self._timers.discard(timer)
+            self._timers.pop(timer)
             with contextlib.suppress(RefusalError):
                 self.do(act, livemode=livemode)
 
         timer = asyncio.get_running_loop().call_later(seconds, run)
-        self._timers.add(timer)
+        self._timers[timer] = run
+
+    def hurry(self) -> None:
+        """What was to happen later happens now."""
+        while self._timers:
+            timer, run = next(iter(self._timers.items()))
+            timer.cancel()
+            run()
 
     def do(self, act: Callable[[Work], Any], *, livemode: bool) -> Any:
         """Work that no request of the API asks for."""
@@ -104,5 +122,9 @@ class StripeDouble:
         self.courier.tell(event)
 
 
-def _settling(charge_id: str) -> Callable[[Work], None]:
+def _paying(intent_id: str) -> Callable[[Work], Object]:
+    return lambda work: pay(work, intent_id)
+
+
+def _settling(charge_id: str) -> Callable[[Work], Object]:
     return lambda work: settle(work, charge_id)

@@ -47,22 +47,22 @@ def capture(work: Work, intent: Object, method: Object) -> Object:
     work.put(intent)
     work.fact("charge_captured", charge, charge["amount"])
     wait = work.desk.modes.fee_known_after
-    if not wait:
+    if wait == 0:
         settle(work, charge["id"], tell=False)
     work.event("charge.succeeded", charge)
     work.event("payment_intent.succeeded", intent)
-    if wait:
+    if wait:  # None: by the control call alone
         work.desk.later(
             wait, lambda later: settle(later, charge["id"]), livemode=work.caller.livemode
         )
     return charge
 
 
-def settle(work: Work, charge_id: str, *, tell: bool = True) -> None:
+def settle(work: Work, charge_id: str, *, tell: bool = True) -> Object:
     """The charge reaches the balance, less the fee."""
     charge = work.get("charge", charge_id)
     if charge["balance_transaction"] is not None:
-        return
+        return charge
     fee = (charge["amount"] * work.desk.modes.fee_per_mille + 500) // 1000
     is_card = charge["payment_method_details"]["type"] == "card"
     moved = shapes.balance_transaction(
@@ -74,6 +74,7 @@ def settle(work: Work, charge_id: str, *, tell: bool = True) -> None:
     work.fact("fee", charge, fee)
     if tell:
         work.event("charge.updated", charge, {"balance_transaction": None})
+    return charge
 
 
 def decline(work: Work, intent: Object, method: Object, why: tuple[str, str, str]) -> RefusalError:

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.doubles.stripe import disputes, intents, refunds
+from tests.doubles.stripe import charges, disputes, intents, refunds
 from tests.doubles.stripe.api import House
 from tests.doubles.stripe.books import totals_of
 from tests.doubles.stripe.errors import RefusalError
@@ -17,6 +17,7 @@ from tests.doubles.stripe.work import Object, Work
 DOES = {
     "pay": intents.pay,
     "refuse": intents.refuse,
+    "settle_charge": charges.settle,
     "settle_refund": refunds.settle,
     "fail_refund": refunds.fail,
     "dispute": disputes.open_dispute,
@@ -36,9 +37,11 @@ class Control:
             ("GET", "truth"): lambda _: self._truth(),
             ("GET", "deliveries"): lambda _: list(courier.log),
             ("POST", "modes"): courier.set_modes,
-            ("DELETE", "modes"): lambda _: courier.reset_modes(),
+            ("POST", "reset"): lambda _: self._reset(),
             ("POST", "faults"): faults.add,
-            ("DELETE", "faults"): lambda _: faults.clear(),
+            ("GET", "hanging"): lambda _: faults.hanging.waiting,
+            ("POST", "release"): lambda _: faults.hanging.end(),
+            ("POST", "hurry"): lambda _: house.hurry(),
             ("POST", "outage"): lambda said: faults.out(said["seconds"]),
             ("POST", "latency"): lambda said: faults.delay(said["seconds"]),
             ("POST", "hooks"): self._hooks,
@@ -83,6 +86,11 @@ class Control:
             raise RefusalError(f"No such control: {'/'.join(parts)}", status=404)
         answer = act(values)
         return DONE if answer is None else answer
+
+    def _reset(self) -> None:
+        self._house.faults.clear()
+        self._house.hurry()
+        self._house.courier.reset_modes()
 
     def _hooks(self, values: Object) -> None:
         courier = self._house.courier

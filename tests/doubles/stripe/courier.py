@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 
 from tests.doubles.stripe.books import Books
-from tests.doubles.stripe.clock import Clock
+from tests.doubles.stripe.clock import Clock, Pause
 from tests.doubles.stripe.modes import Modes
 
 TRY_SECONDS = 10.0
@@ -73,6 +73,7 @@ class Courier:
         self._waiting: list[Letter] = []
         self._open: Counter[str] = Counter()
         self._woken = asyncio.Event()
+        self._pause = Pause()
         self._gate = asyncio.Semaphore(AT_ONCE_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
         self._random = random.Random(0)
@@ -86,7 +87,9 @@ class Courier:
         self._woken.set()
 
     def reset_modes(self) -> None:
+        """Harmless again; what was to be sent later is sent now."""
         self.modes = Modes()
+        self._pause.end()
         self._woken.set()
 
     async def start(self) -> None:
@@ -189,7 +192,7 @@ class Courier:
     async def _try(self, letter: Letter) -> None:
         """Send it; what was not taken is sent again later."""
         if letter.delay:
-            await asyncio.sleep(letter.delay)
+            await self._pause.wait(letter.delay)
             letter.delay = 0
         async with self._gate:
             status = await self._send(letter)
@@ -203,7 +206,7 @@ class Courier:
         self._spawn(self._once_more(letter, wait))
 
     async def _once_more(self, letter: Letter, wait: float) -> None:
-        await asyncio.sleep(wait)
+        await self._pause.wait(wait)
         self._waiting.append(letter)
         self._woken.set()
 

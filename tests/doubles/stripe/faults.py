@@ -6,12 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from tests.doubles.stripe.clock import Pause
+
 KINDS = (
     "cut_before",  # the connection is cut before anything is done
     "cut_after",  # the work is done and kept, but nobody hears of it
     "error",  # an answer `status` instead of the work; not kept for the key
     "error_after",  # the same after the work; kept for the key
-    "hang",  # `seconds` pass before the work, the key is taken meanwhile
+    "hang",  # `seconds` pass before the work, or until released; the key is taken meanwhile
     "hang_after",  # `seconds` pass after the work
 )
 
@@ -37,6 +39,7 @@ class Fault:
 class Faults:
     def __init__(self) -> None:
         self.latency = 0.0
+        self.hanging = Pause()
         self._waiting: list[Fault] = []
         self._random = random.Random(0)
         self._out_until = 0.0
@@ -52,6 +55,7 @@ class Faults:
     def clear(self) -> None:
         self.latency = 0.0
         self._waiting.clear()
+        self.hanging.end()
         self._out_until = 0.0
 
     def delay(self, seconds: float) -> None:

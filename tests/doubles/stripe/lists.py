@@ -1,5 +1,7 @@
 """Pages of objects, the newest first."""
 
+from collections import Counter
+
 from tests.doubles.stripe.errors import RefusalError, missing, wrong_integer
 from tests.doubles.stripe.form import Params
 from tests.doubles.stripe.work import Object, Work
@@ -40,6 +42,25 @@ def page(work: Work, params: Params, kind: str, url: str) -> Object:
         "has_more": len(data) > limit,
         "url": url,
     }
+
+
+def balance(work: Work, params: Params) -> Object:
+    """What is with Stripe, by currency; nothing is ever paid out."""
+    params.only(())
+    sums: Counter[str] = Counter()
+    for moved in work.desk.books.of_kind("balance_transaction", livemode=work.caller.livemode):
+        sums[moved["currency"]] += moved["net"]
+    return {
+        "object": "balance",
+        "available": [_held(0, currency) for currency in sums],
+        "connect_reserved": [],
+        "livemode": work.caller.livemode,
+        "pending": [_held(amount, currency) for currency, amount in sums.items()],
+    }
+
+
+def _held(amount: int, currency: str) -> Object:
+    return {"amount": amount, "currency": currency, "source_types": {"card": amount}}
 
 
 def _place(data: list[Object], kind: str, reference: str, param: str) -> int:

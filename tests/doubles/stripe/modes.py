@@ -31,7 +31,7 @@ class Modes:
     flip_livemode: bool = False
     # How the money behaves.
     refund_settles_after: float | None = 0.2  # None: by the control call alone
-    fee_known_after: float = 0  # the balance transaction of a charge comes so much later
+    fee_known_after: float | None = 0  # the same of a charge's balance transaction
     fee_per_mille: int = 29
     dispute_fee: int = 1_500
 

@@ -37,6 +37,10 @@ class Remote:
         """The buyer gives up in the app."""
         return self._post(f"refuse/{intent_id}")
 
+    def settle_charge(self, charge_id: str) -> Object:
+        """A charge reaches the balance, less its fee; for the mode `fee_known_after=None`."""
+        return self._post(f"settle_charge/{charge_id}")
+
     def settle_refund(self, refund_id: str) -> Object:
         """A pending refund reaches the buyer."""
         return self._post(f"settle_refund/{refund_id}")
@@ -61,15 +65,27 @@ class Remote:
         self._post("modes", **values)
 
     def reset(self) -> None:
-        """No modes, faults, latency or outage any more."""
-        self._client.delete("/_double/modes").raise_for_status()
-        self._client.delete("/_double/faults").raise_for_status()
+        """No modes, faults, latency or outage any more; what was to happen later happens now."""
+        self._post("reset")
 
     def fault(self, kind: str, /, **values: Any) -> None:
-        """The next request that fits meets this; see `faults.KINDS`."""
+        """What the next request that fits meets; see `faults.KINDS` and `faults.Fault`."""
         self._post("faults", kind=kind, **values)
 
+    def hanging(self) -> int:
+        """How many requests hang now."""
+        return self._get("hanging")
+
+    def release(self) -> None:
+        """Requests that hang go on."""
+        self._post("release")
+
+    def hurry(self) -> None:
+        """What banks and buyers were to do later is done now."""
+        self._post("hurry")
+
     def outage(self, seconds: float) -> None:
+        """Connections are reset for so long; these controls still answer. 0 ends it."""
         self._post("outage", seconds=seconds)
 
     def latency(self, seconds: float) -> None:

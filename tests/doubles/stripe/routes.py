@@ -6,7 +6,7 @@ from collections.abc import Callable
 from tests.doubles.stripe import intents, methods, refunds
 from tests.doubles.stripe.errors import RefusalError
 from tests.doubles.stripe.form import Params
-from tests.doubles.stripe.lists import page
+from tests.doubles.stripe.lists import balance, page
 from tests.doubles.stripe.work import Caller, Object, Work
 
 Act = Callable[[Work, Params], Object]
@@ -55,6 +55,8 @@ def route(method: str, path: str, caller: Caller) -> Act:
 
 
 def _act(method: str, name: str, reference: str | None, verb: str) -> Act | None:
+    if (method, name, reference) == ("GET", "balance", None):
+        return balance
     if method == "GET" and name in LISTS and not verb:
         return _reader(name, reference)
     if method != "POST":
