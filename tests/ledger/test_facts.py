@@ -1,17 +1,21 @@
 """Each fact about money with what it posts, in the fact's own transaction."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.payments import service as payments
-from app.payments.gateway import Charge, ChargeState, Dispute, DisputeState
-from app.payments.service import postings
-from app.payments.service.postings import Stray
+from app.payments.gateway import (
+    Charge,
+    ChargeState,
+    Dispute,
+    DisputeState,
+    GatewayRefund,
+    RefundState,
+    Told,
+)
 from tests.factories import Caller
 from tests.ledger.posted import balances, kinds
 from tests.orders.market import SOLO_AMOUNT, Market
@@ -46,10 +50,10 @@ async def refunded(market: Market) -> tuple[sa.RowMapping, sa.RowMapping]:
     return await rows_of(market, order)
 
 
-async def do(market: Market, post: Callable[[AsyncSession], Awaitable[None]]) -> None:
+async def hear(market: Market, told: Told) -> None:
     """Twice: what a provider says again counts once."""
     for _ in range(2):
-        await market.database.transact(post)
+        await market.database.transact(lambda db: payments.record_told(db, told, now=market.now))
 
 
 async def test_a_capture_and_a_refund_from_its_decision_to_its_end(market: Market) -> None:
@@ -106,20 +110,39 @@ async def test_a_refusal_to_count_a_capture_posts_nothing(market: Market) -> Non
     assert await kinds(market.database) == []
 
 
+async def test_a_fee_that_is_told_late_is_posted_once(market: Market) -> None:
+    provider = Provider.installed(market)
+    _, order = await paid(market)
+    wish = await provider.wish_of(order)
+    charge = await provider.find(wish, now=market.now)
+    assert charge is not None
+    for fee in (60, 60, 75, 60):
+        await hear(market, replace(charge, fee_amount=fee))
+    assert await standing(market) == {
+        "psp_clearing": SOLO_AMOUNT - 75,
+        "shop_payable": -SOLO_AMOUNT,
+        "psp_fees": 75,
+    }
+    await market.balanced()
+
+
 async def test_a_refund_that_came_back_is_owed_again_and_sent_in_another_round(
     market: Market,
 ) -> None:
     _, refund = await refunded(market)
-    await do(market, lambda db: postings.refund_came_back(db, refund, at=market.now))
+    bounced = GatewayRefund(
+        refund["id"], refund["gateway_reference"], RefundState.FAILED, market.now, "closed"
+    )
+    await hear(market, bounced)
     assert await standing(market) == {
         "psp_clearing": SOLO_AMOUNT,
         "shop_payable": -LEFT,
         "refunds": -900,
     }
-    again: Any = {**refund, "round": 2}
-    await do(market, lambda db: postings.refund_sent(db, again, at=market.now))
+    sent = replace(bounced, reference="another", state=RefundState.SUCCEEDED, reason=None)
+    await hear(market, sent)
     assert await standing(market) == {"psp_clearing": LEFT, "shop_payable": -LEFT}
-    await do(market, lambda db: postings.refund_came_back(db, again, at=market.now))
+    await hear(market, replace(sent, state=RefundState.FAILED, reason="closed"))
     assert (await standing(market))["refunds"] == -900
 
 
@@ -139,27 +162,23 @@ def _dispute(payment: sa.RowMapping) -> Dispute:
 async def test_a_dispute_withholds_and_gives_back_or_takes(market: Market) -> None:
     payment, _ = await refunded(market)
     won, lost = _dispute(payment), replace(_dispute(payment), reference="dp_2")
-    at = market.now
-    await do(market, lambda db: postings.dispute_opened(db, payment, won, at=at))
+    await hear(market, won)
     opened = {"psp_clearing": LEFT - 850, "shop_payable": -LEFT, "disputes": 700, "psp_fees": 150}
     assert await standing(market) == opened
-    await do(market, lambda db: postings.dispute_won(db, won, at=at))
+    await hear(market, replace(won, state=DisputeState.WON))
     assert await standing(market) == {"psp_clearing": LEFT, "shop_payable": -LEFT}
-    await do(market, lambda db: postings.dispute_opened(db, payment, lost, at=at))
-    await do(market, lambda db: postings.dispute_lost(db, payment, lost, at=at))
-    assert await standing(market) == {
-        "psp_clearing": LEFT - 850,
-        "shop_payable": 700 - LEFT,
-        "psp_fees": 150,
-    }
+    await hear(market, lost)
+    await hear(market, replace(lost, state=DisputeState.LOST))
+    taken = {"psp_clearing": LEFT - 850, "shop_payable": 700 - LEFT, "psp_fees": 150}
+    assert await standing(market) == taken
+    await market.balanced(settled=False)
 
 
-async def test_money_of_nobody_waits_in_suspense(market: Market) -> None:
+async def test_a_dispute_that_was_won_and_then_lost_is_lost(market: Market) -> None:
     payment, _ = await refunded(market)
-    stray = Stray(market.shop_id, payment["id"], "ch_9", 4_000, "CNY", fee_amount=30)
-    await do(market, lambda db: postings.suspense_captured(db, stray, at=market.now))
-    held = {"psp_clearing": LEFT + 3_970, "shop_payable": -LEFT, "psp_fees": 30}
-    assert await standing(market) == {**held, "suspense": -4_000}
-    back = replace(stray, reference="re_9")
-    await do(market, lambda db: postings.suspense_refunded(db, back, at=market.now))
-    assert await standing(market) == {**held, "psp_clearing": LEFT - 30}
+    told = _dispute(payment)
+    for state in (DisputeState.WON, DisputeState.LOST, DisputeState.OPEN):
+        await hear(market, replace(told, state=state))
+    taken = {"psp_clearing": LEFT - 850, "shop_payable": 700 - LEFT, "psp_fees": 150}
+    assert await standing(market) == taken
+    await market.balanced(settled=False)

@@ -138,12 +138,15 @@ _CHECKS = {
             AND e.shop_id = t.shop_id
         GROUP BY t.id, t.kind HAVING coalesce(sum(e.amount), 1) <> 0""",
     "what the provider holds": """
-        SELECT b.amount, c.amount - r.amount AS held FROM
+        SELECT b.amount, c.amount - r.amount - d.amount AS held FROM
             (SELECT coalesce(sum(amount), 0) AS amount FROM ledger_entries
                 WHERE account = 'psp_clearing') b,
-            (SELECT coalesce(sum(amount), 0) AS amount FROM payments WHERE state = 'captured') c,
-            (SELECT coalesce(sum(amount), 0) AS amount FROM refunds WHERE state = 'succeeded') r
-        WHERE b.amount <> c.amount - r.amount""",
+            (SELECT coalesce(sum(amount - fee_amount), 0) AS amount FROM payments
+                WHERE state IN ('captured', 'surplus')) c,
+            (SELECT coalesce(sum(amount), 0) AS amount FROM refunds WHERE state = 'succeeded') r,
+            (SELECT coalesce(sum(amount + fee_amount), 0) AS amount FROM disputes
+                WHERE state <> 'won') d
+        WHERE b.amount <> c.amount - r.amount - d.amount""",
     "what buyers are owed": """
         SELECT b.amount, r.amount AS owed FROM
             (SELECT coalesce(-sum(amount), 0) AS amount FROM ledger_entries
