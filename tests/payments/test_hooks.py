@@ -131,7 +131,7 @@ async def test_a_message_before_our_own_commit_waits_for_it(desk: Desk, clock: F
     assert (await desk.payment(order))["refunded_amount"] == 100
     assert [e["event_id"] for e in await dead(desk, "waiting")] == ["evt_never"]
     clock.advance(days=3)
-    await desk.work()
+    await desk.market.work()
     assert [e["error"] for e in await dead(desk)] == ["unknown_payment"]
     assert await desk.broken() == []
 

@@ -1,5 +1,6 @@
 """Every order of every set of words about one payment ends the same."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,14 +46,12 @@ class Orders:
         for name in self.words:
             if name in said:
                 continue
-            try:
+            with contextlib.suppress(_BackError):
                 async with events.savepoint(self.db):
                     left = await self._tell((*waiting, name))
                     await self._compare((*said, name))
                     await self.walk((*said, name), left)
                     raise _BackError
-            except _BackError:
-                pass
 
     async def _tell(self, names: Sequence[str]) -> tuple[str, ...]:
         """Tell all that waits, the newest last, until nothing comes of it any more."""

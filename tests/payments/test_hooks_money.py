@@ -125,7 +125,7 @@ async def test_while_a_dispute_is_open_nothing_leaves_the_house(
     await desk.work()
     [shown] = await listed(desk, "disputes", state="open")
     assert (shown["amount"], shown["fee_amount"], shown["order_id"]) == (5_000, 1_500, order["id"])
-    parcel = {"carrier": "SF", "tracking_number": "1"}
+    parcel = {"carrier": "SF", "tracking_number": "SF123456"}
     body = {"reason": "r", "reference": "R-1", "amount": 200}
     await market.refused(market.shop_does(owner, order, "ship", parcel), 409, "order_disputed")
     await market.refused(market.shop_does(owner, order, "refunds", body), 409, "order_disputed")

@@ -14,7 +14,7 @@ from app.payments import service as payments
 from app.payments.gateway import Charge, ChargeState
 from tests.factories import Caller
 from tests.fakes import FrozenClock
-from tests.orders.books import all_of, facts
+from tests.orders.books import all_of, facts, state_of
 from tests.orders.market import SOLO_AMOUNT, Market, problem
 from tests.payments.provider import Provider, be_away, crash
 
