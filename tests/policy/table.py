@@ -281,6 +281,8 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("POST", ORDER + "/refunds"): _of_shop("refunds.write"),
     ("GET", SHOP + "/refunds"): _of_shop("orders.read"),
     ("POST", SHOP + "/refunds/{refund_id}/retry"): _of_shop("refunds.write"),
+    ("GET", SHOP + "/payments"): _of_shop("orders.read"),
+    ("GET", SHOP + "/disputes"): _of_shop("orders.read"),
     # Both the promotion and the orders are told about, and margins, too.
     ("POST", SHOP + "/promotion-replays"): _of_shop(
         "promotions.read", "orders.read", "catalog.read"
@@ -292,4 +294,8 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("GET", "/v1/audit/invariants"): _of_shop("audit.read"),
     ("GET", "/v1/audit/pending"): _of_shop("audit.read"),
     ("GET", "/v1/audit/export"): _of_shop("audit.read"),
+    # Messages of payment providers: whoever signs them right, and the platform's operators.
+    ("POST", "/v1/hooks/{gateway}"): PUBLIC,
+    ("GET", "/v1/audit/hook-events"): Rule(Kind.PLATFORM, "audit.read"),
+    ("POST", "/v1/operator/hook-events/{event_id}/replay"): Rule(Kind.PLATFORM, "platform.write"),
 }

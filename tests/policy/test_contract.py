@@ -36,6 +36,7 @@ UNKEYED = {
     "/v1/auth/wechat": "the kept answer would hold tokens",
     "/v1/auth/refresh": "the kept answer would hold tokens; a token works once",
     "/v1/auth/sign-out": "ending twice is ending once",
+    "/v1/hooks/{gateway}": "a message is kept once by its own name",
     "/v1/operator/auth/sign-in": "the kept answer would hold tokens",
     "/v1/operator/auth/password": "the key's row would keep a hash of both passwords",
     "/v1/operator/invitations": "the kept answer would hold the token",

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from tests.factories import Caller
+from tests.payments.signed import message, sign
 from tests.policy.contract import FORM, Operation, operations
 from tests.policy.table import (
     CAMPAIGN,
@@ -26,6 +27,7 @@ from tests.policy.table import (
 )
 from tests.policy.world import World, Yard, send
 
+HOOK = "/v1/hooks/{gateway}"
 UNSEALED = "c2VhbGVk"
 
 
@@ -148,6 +150,10 @@ async def do(world: World, operation: Operation, who: Who) -> httpx2.Response:
     elif operation.path == "/v1/communities/{community_id}/leave":
         joined = await caller.post(operation.url(ids).replace("/leave", "/join"))
         assert joined.status_code == 200, joined.text
+    if operation.path == HOOK:
+        sent = message()
+        told = {"content": sent, "headers": sign(sent, world.hill.now)}
+        return await send(caller, operation.method, operation.url(ids), **told)
     body = await BODIES[route](world, who) if route in BODIES else None
     more = request_of(operation, ids, body)
     if operation.has_version:

@@ -24,12 +24,16 @@ from app.identity import service as identity
 from app.identity.models import Session
 from app.identity.rules import PlatformRole, Right, ShopRole
 from app.identity.service.api_keys import NewKey, create_key
+from app.payments import service as payments
+from app.payments.gateway import HookEvent
+from app.payments.repository import hooks
 from app.promotions import service as promotions
 from app.promotions.models import CouponKind
 from app.promotions.rules import PromotionWish
 from tests.factories import Caller
 from tests.identity.people import OTHER_PASSWORD, PASSWORD
 from tests.orders.market import ADDRESS, GROUP_AMOUNT, LIST_AMOUNT, SOLO_AMOUNT, Market
+from tests.payments.signed import Signed
 from tests.policy.table import KEY_RIGHTS, MEMBERS, POLICY, Who
 from tests.promotions.giving import batch, promoted
 
@@ -98,9 +102,9 @@ class Yard(Market):
             lambda db: identity.grant_role(db, operator_id, shop_id, ShopRole.OWNER, now=self.now)
         )
 
-    async def make(self, parameter: str) -> UUID:
+    async def make(self, parameter: str) -> Any:
         """A fresh object of the kind that this path parameter names."""
-        maker: Callable[[], Awaitable[UUID]] = getattr(self, f"make_{parameter}")
+        maker: Callable[[], Awaitable[Any]] = getattr(self, f"make_{parameter}")
         return await maker()
 
     async def make_shop_id(self) -> UUID:
@@ -248,6 +252,23 @@ class Yard(Market):
         made = await self.refund(self.owner, {"id": order_id}, reference=uuid4().hex)
         return UUID(made["id"])
 
+    async def make_event_id(self) -> UUID:
+        """A provider's message that was given up."""
+        event = HookEvent(uuid4().hex, "told", self.now, "{}")
+
+        async def make(db: AsyncSession) -> UUID:
+            assert await payments.keep_hook(db, "sandbox", event, now=self.now)
+            [row] = await hooks.claim(db, self.now, self.now, 1)
+            await payments.give_up_hook(db, row, "not our business", now=self.now)
+            event_id: UUID = row["id"]
+            return event_id
+
+        return await self.database.transact(make)
+
+    async def make_gateway(self) -> str:
+        """The name of a provider that sends messages."""
+        return Signed.set_up(self).name
+
     async def make_operator_id(self) -> UUID:
         return await self.operator(self.shop_id, role=ShopRole.STAFF)
 
@@ -296,6 +317,8 @@ PARAMETERS = (
     "campaign_id",
     "group_id",
     "refund_id",
+    "event_id",
+    "gateway",
     "operator_id",
     "key_id",
     "address_id",

@@ -29,7 +29,8 @@ SEAT_MOVES: Mapping[SeatStatus, frozenset[SeatStatus]] = {
     SeatStatus.REFUND_DUE: frozenset({SeatStatus.REFUNDED, SeatStatus.REFUND_FAILED}),
     # A refund that the provider refused is tried again until it is through.
     SeatStatus.REFUND_FAILED: frozenset({SeatStatus.REFUNDED}),
-    SeatStatus.REFUNDED: frozenset(),
+    # A bank may send money back that had arrived.
+    SeatStatus.REFUNDED: frozenset({SeatStatus.REFUND_FAILED}),
 }
 assert SEAT_MOVES.keys() == set(SeatStatus), "every state has a row"
 

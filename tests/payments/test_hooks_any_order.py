@@ -1,0 +1,114 @@
+"""Every order of every set of words about one payment ends the same."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import events
+from app.payments import service as payments
+from app.payments.gateway import Told
+from app.payments.service import Verdict
+from tests.orders.market import Market
+from tests.payments.signed import Desk, _word, charge, dispute, refund
+
+STATE = (
+    "SELECT state, refund_owed_amount, refunded_amount, fee_amount, disputed_amount, lost_amount,"
+    " quarantine_reason, reason FROM payments",
+    "SELECT amount, reason, reference, state, round, gateway_reference FROM refunds",
+    "SELECT reference, state FROM refund_rounds ORDER BY reference",
+    "SELECT status, fulfilment, refund, dispute, refunded_amount FROM orders",
+    "SELECT refunded_quantity, refunded_amount FROM order_lines",
+    "SELECT amount, state, fee_amount FROM disputes",
+    "SELECT reserved, sold FROM stock",
+    "SELECT paid_orders FROM buyers",
+)
+
+
+class _BackError(Exception):
+    """Takes a branch of the story back."""
+
+
+class Orders:
+    """Walks all orders of some words, each prefix once, and keeps the end of every set."""
+
+    def __init__(self, market: Market, db: AsyncSession, words: Mapping[str, Told]) -> None:
+        self.market, self.db, self.words = market, db, words
+        self.ends: dict[frozenset[str], Any] = {}
+        self.walked = 0
+
+    async def walk(self, said: tuple[str, ...] = (), waiting: tuple[str, ...] = ()) -> None:
+        if len(said) == 5:
+            return
+        for name in self.words:
+            if name in said:
+                continue
+            with contextlib.suppress(_BackError):
+                async with events.savepoint(self.db):
+                    left = await self._tell((*waiting, name))
+                    await self._compare((*said, name))
+                    await self.walk((*said, name), left)
+                    raise _BackError
+
+    async def _tell(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Tell all that waits, the newest last, until nothing comes of it any more."""
+        left = tuple(names)
+        while True:
+            verdicts = {n: await self._record(n) for n in left}
+            still = tuple(n for n, v in verdicts.items() if v is Verdict.UNKNOWN)
+            if len(still) == len(left):
+                return still
+            left = still
+
+    async def _record(self, name: str) -> Verdict:
+        word = self.words[name]
+        verdict = await payments.record_told(self.db, word, now=self.market.now, gateway="sandbox")
+        if verdict is Verdict.APPLIED:
+            again = await payments.record_told(
+                self.db, word, now=self.market.now, gateway="sandbox"
+            )
+            assert again is Verdict.UNCHANGED, name
+        return verdict
+
+    async def _compare(self, said: tuple[str, ...]) -> None:
+        self.walked += 1
+        end = [sorted(map(tuple, (await self.db.execute(sa.text(q))).all())) for q in STATE]
+        first = self.ends.setdefault(frozenset(said), (said, end))
+        assert end == first[1], f"{said} does not end as {first[0]}"
+
+
+SETS: Mapping[str, tuple[str, ...]] = {
+    "money": ("capture", "again", "declined", "refund", "bounced"),
+    "dispute": ("capture", "refund", "opened", "won", "lost"),
+}
+
+
+@pytest.mark.parametrize("which", SETS)
+async def test_the_end_follows_from_the_set(market: Market, which: str, backend: str) -> None:
+    # One database walks all of it, the other a sample.
+    names = SETS[which] if backend == "sqlite" else SETS[which][:4]
+    desk = Desk(market)
+    _, _, row = await desk.paid("sandbox_delay")
+    part = row["amount"] // 3
+    told = {
+        "capture": charge(row),
+        "again": charge(row, fee_amount=77),
+        "declined": charge(row, "declined", reason="try_again"),
+        "refund": refund(row, part),
+        "bounced": refund(row, part, "failed", reason="account_closed"),
+        "opened": dispute(row),
+        "won": dispute(row, "won"),
+        "lost": dispute(row, "lost"),
+    }
+    words = {n: _word(market.now, **_plain(told[n])) for n in names}
+    async with market.database.writing() as db:
+        orders = Orders(market, db, words)
+        await orders.walk()
+    assert orders.walked == {5: 325, 4: 64}[len(names)]
+
+
+def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: str(v) if k.endswith("_id") and v else v for k, v in told.items()}

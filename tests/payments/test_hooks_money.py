@@ -1,0 +1,170 @@
+"""What providers tell afterwards: refunds that bounce, second captures, disputes."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.payments.gateway import RefundState
+from tests.factories import Caller
+from tests.fakes import FrozenClock
+from tests.orders.books import facts
+from tests.orders.market import SOLO_AMOUNT, Market
+from tests.payments.signed import Desk, charge, dispute, refund
+
+
+@pytest.fixture
+def desk(market: Market) -> Desk:
+    return Desk(market)
+
+
+async def shop(desk: Desk) -> Caller:
+    return await desk.market.as_owner(desk.market.shop_id)
+
+
+async def listed(desk: Desk, what: str, **filters: str) -> list[dict[str, Any]]:
+    path = f"/v1/operator/shops/{desk.market.shop_id}/{what}"
+    answer = await (await shop(desk)).get(path, **filters)
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+async def test_a_refund_that_bounces_is_sent_again_until_it_arrives(
+    desk: Desk, clock: FrozenClock
+) -> None:
+    buyer, order, row = await desk.paid()
+    made = await desk.market.refund(await shop(desk), order)
+    await desk.market.work()
+    assert (await desk.market.order(buyer, order))["status"] == "closed"
+    first = {"refund_id": made["id"], "reference": f"re_{made['id']}_1"}
+    bounced = refund(row, SOLO_AMOUNT, "failed", **first, reason="account_closed")
+    await desk.tell(bounced)
+    await desk.work()
+    now = await desk.market.order(buyer, order)
+    assert (now["status"], now["refund"], now["refunded_amount"]) == ("paid", "none", 0)
+    [failed] = await listed(desk, "refunds", state="failed")
+    assert (failed["id"], failed["last_error"]) == (made["id"], "account_closed")
+    assert await desk.broken() == []
+    # Neither the old word nor the old failure again changes anything.
+    await desk.tell(refund(row, SOLO_AMOUNT, **first))
+    await desk.tell(bounced)
+    await desk.work()
+    assert (await desk.market.order(buyer, order))["refunded_amount"] == 0
+
+    # The second round is under way at the provider first: it is asked about by its name then.
+    desk.provider.refunds[UUID(made["id"]), 2] = RefundState.PENDING
+    clock.advance(hours=1)
+    await desk.market.work()
+    desk.provider.refunds.clear()
+    clock.advance(hours=1)
+    await desk.market.work()
+    now = await desk.market.order(buyer, order)
+    assert (now["status"], now["refund"], now["refunds"][0]["state"]) == (
+        "closed",
+        "full",
+        "succeeded",
+    )
+    second = f"re_{made['id']}_2"
+    asked = [(w.round, w.reference) for w in desk.provider.asked]
+    assert asked == [(1, None), (2, None), (2, second)]
+    assert len(await facts(desk.market.database, "payment.refund_returned")) == 1
+    assert await desk.broken() == []
+
+
+async def test_a_refund_made_at_the_provider_is_adopted_within_what_is_left(desk: Desk) -> None:
+    buyer, order, row = await desk.paid()
+    await desk.tell(refund(row, 900))
+    await desk.work()
+    now = await desk.market.order(buyer, order)
+    [adopted] = now["refunds"]
+    assert (adopted["reason"], adopted["reference"], adopted["state"]) == (
+        "made_at_provider",
+        "re_hand",
+        "succeeded",
+    )
+    assert (now["refunded_amount"], now["lines"][0]["refunded_amount"]) == (900, 900)
+    await desk.tell(refund(row, SOLO_AMOUNT - 899, reference="re_more"))
+    await desk.work()
+    assert (await desk.market.order(buyer, order))["refunded_amount"] == 900
+    [shown] = await listed(desk, "payments", quarantined="true")
+    assert shown["quarantine_reason"] == "refund_exceeds_payment"
+    await desk.tell(refund(row, SOLO_AMOUNT - 900, reference="re_rest"))
+    await desk.work()
+    assert (await desk.market.order(buyer, order))["status"] == "closed"
+    assert await desk.broken() == []
+
+
+async def test_a_second_capture_goes_back_once(desk: Desk, clock: FrozenClock) -> None:
+    buyer, order, first = await desk.paid("sandbox_decline")
+    await desk.market.pay(buyer, order)
+    for n in range(3):
+        await desk.tell(charge(first), event_id=f"evt_{n}")
+    await desk.work()
+    clock.advance(hours=1)
+    await desk.market.work()
+    now = await desk.market.order(buyer, order)
+    assert [p["state"] for p in now["payments"]] == ["surplus", "captured"]
+    assert [(p["refunded_amount"]) for p in now["payments"]] == [SOLO_AMOUNT, 0]
+    assert (now["status"], now["refund"], now["refunded_amount"]) == ("paid", "none", 0)
+    assert [(w.payment_id, w.amount) for w in desk.provider.asked] == [(first["id"], SOLO_AMOUNT)]
+    # The one that counts is refunded as ever.
+    await desk.market.refund(await shop(desk), order)
+    await desk.market.work()
+    assert (await desk.market.order(buyer, order))["refund"] == "full"
+    assert set(await desk.broken()) <= {"captures_true"}
+
+
+async def test_while_a_dispute_is_open_nothing_leaves_the_house(
+    desk: Desk, clock: FrozenClock
+) -> None:
+    buyer, order, row = await desk.paid()
+    owner, market = await shop(desk), desk.market
+    await market.refund(owner, order, "R-0", amount=100)
+    await desk.tell(dispute(row, amount=5_000))
+    await desk.work()
+    [shown] = await listed(desk, "disputes", state="open")
+    assert (shown["amount"], shown["fee_amount"], shown["order_id"]) == (5_000, 1_500, order["id"])
+    parcel = {"carrier": "SF", "tracking_number": "SF123456"}
+    body = {"reason": "r", "reference": "R-1", "amount": 200}
+    await market.refused(market.shop_does(owner, order, "ship", parcel), 409, "order_disputed")
+    await market.refused(market.shop_does(owner, order, "refunds", body), 409, "order_disputed")
+    await market.work()
+    assert desk.provider.asked == []
+
+    await desk.tell(dispute(row, "lost", amount=5_000))
+    await desk.tell(dispute(row, amount=5_000))
+    await desk.tell(dispute(row, "won", amount=5_000))
+    await desk.work()
+    assert (await market.order(buyer, order))["dispute"] == "lost"
+    assert await listed(desk, "disputes", state="open") == []
+    too_much = {**body, "amount": SOLO_AMOUNT - 100 - 5_000 + 1}
+    await market.refused(
+        market.shop_does(owner, order, "refunds", too_much), 409, "refund_exceeds_payment"
+    )
+    await market.refund(owner, order, "R-1", amount=SOLO_AMOUNT - 100 - 5_000)
+    shipped = await market.shop_does(owner, order, "ship", parcel)
+    assert shipped.status_code == 200
+    clock.advance(minutes=1)
+    await market.work()
+    assert [w.amount for w in desk.provider.asked] == [100, SOLO_AMOUNT - 5_100]
+    assert len(await facts(market.database, "payment.dispute_opened")) == 1
+    assert len(await facts(market.database, "payment.dispute_closed")) == 1
+    assert await desk.broken() == []
+
+
+async def test_another_word_about_a_refund_or_a_dispute_never_counts(desk: Desk) -> None:
+    buyer, order, row = await desk.paid()
+    made = await desk.market.refund(await shop(desk), order, amount=100)
+    for wrong in (
+        refund(row, 101, refund_id=made["id"]),
+        refund(row, 100, refund_id=made["id"], currency="USD"),
+        dispute(row, currency="USD"),
+        dispute(row, amount=SOLO_AMOUNT + 1),
+    ):
+        await desk.tell(wrong)
+    await desk.work()
+    now = await desk.market.order(buyer, order)
+    assert (now["refunded_amount"], now["dispute"]) == (0, "none")
+    [shown] = await listed(desk, "payments", quarantined="true")
+    assert shown["quarantine_reason"] == "dispute_mismatch"
