@@ -28,6 +28,7 @@ from app.orders.jobs import JOBS as ORDER_JOBS
 from app.orders.routes import ROUTERS as ORDER_ROUTERS
 from app.payments.adapters.sandbox import SandboxGateway
 from app.payments.adapters.timed import timed
+from app.payments.adapters.wechatpay import wechatpay_gateway
 from app.payments.events import EVENTS as PAYMENT_EVENTS
 from app.payments.events import PaymentCaptured, RefundFailed, RefundSucceeded
 from app.payments.gateway import Gateway
@@ -88,4 +89,7 @@ WIRING = Wiring.of(REACTIONS, HANDLERS, EVENTS)
 def gateways_of(settings: Settings, database: Database) -> Mapping[str, Gateway]:
     """The payment gateways of this installation, by name; none may keep its caller waiting."""
     sandbox = SandboxGateway(database, delay_seconds=settings.sandbox_delay_seconds)
-    return {sandbox.name: timed(sandbox, seconds=settings.gateway_timeout_seconds)}
+    made: list[Gateway] = [sandbox]
+    if settings.wechatpay_mch_id:
+        made.append(wechatpay_gateway(settings))
+    return {g.name: timed(g, seconds=settings.gateway_timeout_seconds) for g in made}

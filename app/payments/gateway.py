@@ -1,7 +1,7 @@
 """What a payment service provider must be able to do, in our words."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
@@ -50,7 +50,7 @@ class ChargeWish:
     currency: str
     token: str
     reference: str | None = None
-    payer: str | None = None
+    payer: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Charge:
     at: datetime
     reason: str | None = None
     fee_amount: int = 0
-    next_step: Mapping[str, str] | None = None
+    next_step: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,20 @@ class Gateway(Protocol):
 
     async def refund(self, wish: RefundWish, *, now: datetime) -> GatewayRefund:
         """Give money back, or say what became of it; never more than was captured."""
+
+
+def payer_app_id(gateway: Gateway) -> str | None:
+    """The WeChat app by whose openid the provider wants to be told the payer; most want none."""
+    found: str | None = getattr(gateway, "payer_app_id", None)
+    return found
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A provider to whom connections are kept open."""
+
+    async def close(self) -> None:
+        """Let go of them."""
 
 
 @runtime_checkable

@@ -196,6 +196,7 @@ async def get(order_id: UUID, buyer: SignedIn, db: ReadDb) -> OrderShown:
         errors.OrderNotPayable,
         group_errors.NewcomersOnly,
         payment_errors.AlreadyPaid,
+        payment_errors.PayerUnknown,
         payment_errors.PaymentInProgress,
         GatewayUnavailable,
     ),

@@ -1,6 +1,6 @@
 """Pay an order: the provider is asked while nothing is held, and may be asked again safely."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -9,13 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
 from app.groupbuy import service as groupbuy
+from app.identity import service as identity
 from app.orders.errors import OrderNotPayable
 from app.orders.models import OrderStatus
 from app.orders.repository import orders as repository
 from app.orders.rules import is_payable
 from app.orders.service.end import Doors
 from app.payments import service as payments
-from app.payments.gateway import ChargeWish
+from app.payments.errors import PayerUnknown
+from app.payments.gateway import ChargeWish, Gateway, payer_app_id
 from app.payments.service import NewPayment
 
 
@@ -41,11 +43,22 @@ async def pay(
     row = await repository.order_of_member(db, member_id, order_id)
     if row is None:
         raise NotFound
-    charge_wish = await _opened(db, row, wish, now)
+    payer = await _payer(db, member_id, doors.gateways[wish.gateway])
+    charge_wish = replace(await _opened(db, row, wish, now), payer=payer)
     async with doors.outside():
         charge = await doors.gateways[wish.gateway].charge(charge_wish, now=now)
     await payments.record_charge(db, charge, now=now)
     return charge_wish.payment_id
+
+
+async def _payer(db: AsyncSession, member_id: UUID, gateway: Gateway) -> str | None:
+    app_id = payer_app_id(gateway)
+    if app_id is None:
+        return None
+    payer = await identity.openid_of(db, member_id, app_id)
+    if payer is None:
+        raise PayerUnknown
+    return payer
 
 
 async def _opened(db: AsyncSession, row: sa.RowMapping, wish: PayWish, now: datetime) -> ChargeWish:

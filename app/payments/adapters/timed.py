@@ -8,12 +8,14 @@ from typing import TypeVar
 from app.payments.gateway import (
     Charge,
     ChargeWish,
+    Closing,
     Gateway,
     GatewayRefund,
     GatewayUnavailable,
     Notice,
     Notifier,
     RefundWish,
+    payer_app_id,
 )
 
 T = TypeVar("T")
@@ -24,6 +26,7 @@ class TimedGateway:
 
     def __init__(self, gateway: Gateway, *, seconds: float) -> None:
         self.name = gateway.name
+        self.payer_app_id = payer_app_id(gateway)
         self._gateway = gateway
         self._seconds = seconds
 
@@ -42,6 +45,11 @@ class TimedGateway:
     async def refund(self, wish: RefundWish, *, now: datetime) -> GatewayRefund:
         """Give money back."""
         return await self._in_time(self._gateway.refund(wish, now=now))
+
+    async def close(self) -> None:
+        """Let go of connections, where the provider keeps any."""
+        if isinstance(self._gateway, Closing):
+            await self._gateway.close()
 
     async def _in_time(self, call: Awaitable[T]) -> T:
         try:
