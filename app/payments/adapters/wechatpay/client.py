@@ -2,7 +2,8 @@
 
 The library signs, encodes, encrypts and verifies. What it does not do is done here: it has its
 address in its code, knows one public key or else fetches certificates on its way, and fails with
-bare exceptions. It keeps silent, as it would log whole requests.
+bare exceptions. It keeps silent, as it would log whole requests. It verifies what was done, not
+what was refused: a refusal is believed for the sake of the connection it came over.
 """
 
 import json
@@ -65,10 +66,13 @@ class _Core(AsyncCore):  # type: ignore[misc]  # the library carries no types
         super().__init__(
             mchid=account.mch_id,
             cert_serial_no=account.cert_serial,
-            private_key=account.private_key,
+            private_key=None,
             apiv3_key=account.api_v3_key,
             timeout=account.timeout_seconds,
         )
+        self._private_key = _loaded(load_private_key, account.private_key)
+        if self._private_key is None:
+            raise ValueError("WECHATPAY_PRIVATE_KEY is not a private key in PEM")
         if account.api_url:
             self._gate_way = account.api_url
         self._keys = {
@@ -104,17 +108,16 @@ class Client:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        _check_private_key(account)
         self._pay = AsyncWeChatPay(
             wechatpay_type=WeChatPayType.MINIPROG,
             mchid=account.mch_id,
-            private_key=account.private_key,
+            private_key=None,
             cert_serial_no=account.cert_serial,
             appid=account.app_id,
             apiv3_key=account.api_v3_key,
             notify_url=account.notify_url,
         )
-        # It offers no way to be given another one.
+        # The one that it makes for itself cannot be set up, so it gets no key and goes.
         self._core = self._pay._core = _Core(account)
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -165,6 +168,8 @@ class Client:
     def decrypted(self, resource: Mapping[str, Any]) -> str | None:
         """What a message holds, or `None` where it is not encrypted with our key."""
         parts = [resource.get(name, "") for name in ("nonce", "ciphertext", "associated_data")]
+        if not all(isinstance(part, str) for part in parts):
+            return None
         told: str | None = aes_decrypt(*parts, self._account.api_v3_key)
         return told
 
@@ -189,20 +194,13 @@ async def _answered(call: Callable[[], Awaitable[tuple[int, str | bytes]]]) -> A
     return answer
 
 
-def _check_private_key(account: Account) -> None:
-    try:
-        load_private_key(account.private_key)
-    except Exception:  # noqa: BLE001 - the library raises nothing narrower
-        raise ValueError("WECHATPAY_PRIVATE_KEY is not a private key in PEM") from None
-
-
 def _public_key(serial: str, pem: str) -> Any:
     """The key itself or a certificate's: WeChat Pay hands out either, by the merchant's age."""
     if "BEGIN CERTIFICATE" in pem:
         certificate = load_certificate(pem)
         key = certificate.public_key() if certificate is not None else None
     else:
-        key = _loaded(pem)
+        key = _loaded(load_public_key, pem)
     if key is None:
         raise ValueError(
             f"WECHATPAY_PLATFORM_KEYS {serial} is neither a public key nor a certificate in PEM"
@@ -210,8 +208,8 @@ def _public_key(serial: str, pem: str) -> Any:
     return key
 
 
-def _loaded(pem: str) -> Any:
+def _loaded(loader: Callable[[str], Any], pem: str) -> Any:
     try:
-        return load_public_key(pem)
+        return loader(pem)
     except Exception:  # noqa: BLE001 - the library raises nothing narrower
         return None
