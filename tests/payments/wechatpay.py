@@ -1,12 +1,18 @@
 """A till at WeChat Pay: our gateway, set up for the double on its port."""
 
-from collections.abc import Iterable
+import io
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import structlog
+
 from app.core.ids import new_id
+from app.core.logging import configure_logging
 from app.payments.adapters.wechatpay import wechatpay_gateway
 from app.payments.adapters.wechatpay.gateway import WechatPayGateway
 from app.payments.gateway import Charge, ChargeWish, GatewayRefund, RefundWish
@@ -31,6 +37,22 @@ def settings_of(double: WechatPayDouble, keys: Iterable[PlatformKey]) -> dict[st
         "wechatpay_notify_url": NOTIFY_URL,
         "wechatpay_api_url": double.url,
     }
+
+
+@contextmanager
+def logging_everything(level: str = "debug") -> Iterator[io.StringIO]:
+    """All that is logged, down to what libraries say to themselves, as it is written."""
+    root, kept = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    configure_logging(level)
+    [ours] = root.handlers
+    assert isinstance(ours, logging.StreamHandler)
+    sink = io.StringIO()
+    ours.setStream(sink)
+    yield sink
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**kept)
 
 
 def charge_wish(**more: Any) -> ChargeWish:
@@ -80,6 +102,7 @@ class Till:
 
     def told(self, message: Message) -> Any:
         """What a message says after all checks."""
-        event = self.gateway.verify(message.body, message.headers, now=NOW + timedelta(seconds=5))
+        now = self.double.clock() + timedelta(seconds=5)
+        event = self.gateway.verify(message.body, message.headers, now=now)
         [told] = self.gateway.read(event)
         return told

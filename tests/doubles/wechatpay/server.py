@@ -80,7 +80,7 @@ class WechatPayDouble:
         self.faults: deque[Fault | None] = deque()
         self.requests: list[Request] = []
         self.url = ""
-        self._clock = clock
+        self.clock = clock
         self._nonces: set[str] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
@@ -162,7 +162,7 @@ class WechatPayDouble:
         }
 
     def _now(self) -> datetime:
-        return self._clock().astimezone(CHINA)
+        return self.clock().astimezone(CHINA)
 
     # The port.
 
