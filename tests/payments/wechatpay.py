@@ -43,7 +43,7 @@ def settings_of(double: WechatPayDouble, keys: Iterable[PlatformKey]) -> dict[st
 def logging_everything(level: str = "debug") -> Iterator[io.StringIO]:
     """All that is logged, down to what libraries say to themselves, as it is written."""
     root, kept = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers[:], root.level
+    handlers, level_before = root.handlers[:], root.level
     configure_logging(level)
     [ours] = root.handlers
     assert isinstance(ours, logging.StreamHandler)
@@ -51,7 +51,7 @@ def logging_everything(level: str = "debug") -> Iterator[io.StringIO]:
     ours.setStream(sink)
     yield sink
     root.handlers[:] = handlers
-    root.setLevel(level)
+    root.setLevel(level_before)
     structlog.configure(**kept)
 
 
