@@ -26,6 +26,7 @@ from app.orders.events import EVENTS as ORDER_EVENTS
 from app.orders.events import OrderPaid, OrderRebateOwed, OrderRefunded, OrderRefundOwed
 from app.orders.jobs import JOBS as ORDER_JOBS
 from app.orders.routes import ROUTERS as ORDER_ROUTERS
+from app.payments.adapters.circuit import with_circuit
 from app.payments.adapters.sandbox import SandboxGateway
 from app.payments.adapters.timed import timed
 from app.payments.adapters.wechatpay import wechatpay_gateway
@@ -89,7 +90,26 @@ WIRING = Wiring.of(REACTIONS, HANDLERS, EVENTS)
 def gateways_of(settings: Settings, database: Database) -> Mapping[str, Gateway]:
     """The payment gateways of this installation, by name; none may keep its caller waiting."""
     sandbox = SandboxGateway(database, delay_seconds=settings.sandbox_delay_seconds)
-    made: list[Gateway] = [sandbox]
+    limit = settings.gateway_timeout_seconds
+    found: dict[str, Gateway] = {sandbox.name: timed(sandbox, seconds=limit)}
+    if settings.stripe_secret_key.get_secret_value():
+        stripe = _stripe(settings)
+        found[stripe.name] = with_circuit(timed(stripe, seconds=limit), database.clock.now)
     if settings.wechatpay_mch_id:
-        made.append(wechatpay_gateway(settings))
-    return {g.name: timed(g, seconds=settings.gateway_timeout_seconds) for g in made}
+        wechatpay = wechatpay_gateway(settings)
+        found[wechatpay.name] = with_circuit(timed(wechatpay, seconds=limit), database.clock.now)
+    return found
+
+
+def _stripe(settings: Settings) -> Gateway:
+    # Its SDK is large: only who uses it waits for it.
+    from app.payments.adapters.stripe import StripeAccount, StripeGateway
+
+    account = StripeAccount(
+        secret_key=settings.stripe_secret_key,
+        publishable_key=settings.stripe_publishable_key,
+        webhook_secrets=tuple(settings.stripe_webhook_secrets),
+        methods=tuple(settings.stripe_methods),
+        api_url=settings.stripe_api_url,
+    )
+    return StripeGateway(account, timeout_seconds=settings.gateway_timeout_seconds)

@@ -10,6 +10,9 @@ from uuid import UUID
 
 from app.core.errors import Problem
 
+# Plays at payments, for development and demonstrations: no money moves.
+SANDBOX = "sandbox"
+
 
 class ChargeState(StrEnum):
     """What became of a charge, according to the provider."""
@@ -154,8 +157,8 @@ class GatewayUnavailable(Problem):
     title_zh = "支付服务暂不可用，请重试"
     lasting = False
 
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "2"})
+    def __init__(self, retry_after_seconds: int = 2) -> None:
+        super().__init__(headers={"Retry-After": str(retry_after_seconds)})
 
 
 class HookNotGenuine(Problem):
@@ -199,14 +202,6 @@ def payer_app_id(gateway: Gateway) -> str | None:
 
 
 @runtime_checkable
-class Closing(Protocol):
-    """A provider to whom connections are kept open."""
-
-    async def close(self) -> None:
-        """Let go of them."""
-
-
-@runtime_checkable
 class Notifier(Gateway, Protocol):
     """A provider whose notices are fetched, because it does not send them itself."""
 
@@ -240,3 +235,18 @@ class Bookkeeper(Gateway, Protocol):
 
     def statement(self, since: datetime) -> AsyncIterator[Told]:
         """Every charge, refund and dispute made since then, as each stands now."""
+
+
+@runtime_checkable
+class KeepsOpen(Gateway, Protocol):
+    """A provider to which connections are kept open as long as the process lives."""
+
+    async def close(self) -> None:
+        """Hang up; nothing is asked after this."""
+
+
+async def hang_up(gateways: Mapping[str, Gateway]) -> None:
+    """Close what the gateways keep open."""
+    for gateway in gateways.values():
+        if isinstance(gateway, KeepsOpen):
+            await gateway.close()

@@ -28,6 +28,8 @@ CANARIES = {
     "jwt": ("got eyJhbGciOi.eyJzdWIiOiIx.CANARYsig", "CANARYsig"),
     "key": ("key qpk_CANARY-abc was used", "CANARY"),
     "stripe": ("sk_test_CANARYabc", "CANARY"),
+    "stripe_restricted": ("rk_live_CANARYabc", "CANARY"),
+    "client_secret": ("confirm pi_3abc_secret_CANARYabc", "CANARY"),
     "webhook": ("whsec_CANARYabc", "CANARY"),
     "phone": ("call 13800138000 now", "13800138000"),
     "phone_cc": ("call +8613800138000 now", "13800138000"),

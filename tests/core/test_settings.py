@@ -13,6 +13,13 @@ from app.settings import DEVELOPMENT_SECRET, Settings
 from tests.conftest import TOKEN_SECRET, make_settings
 
 WECHAT = {"wechat_app_id": "wx1", "wechat_app_secret": "CANARY-wechat"}
+STRIPE = {
+    "gateway": "stripe",
+    "stripe_secret_key": "sk_test_CANARY1",
+    "stripe_publishable_key": "pk_test_1",
+    "stripe_webhook_secrets": ["whsec_CANARY1", "whsec_CANARY2"],
+}
+LIVE = {**STRIPE, "stripe_secret_key": "rk_live_CANARY1", "stripe_publishable_key": "pk_live_1"}
 
 
 def refused(**values: Any) -> str:
@@ -63,6 +70,43 @@ def test_a_sandbox_in_production_is_refused(more: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"gateway": "stripe"}, "GATEWAY=stripe needs STRIPE_SECRET_KEY"),
+        ({**STRIPE, "stripe_secret_key": "CANARY"}, "STRIPE_SECRET_KEY must begin with"),
+        ({**STRIPE, "stripe_secret_key": "pk_test_CANARY"}, "STRIPE_SECRET_KEY must begin with"),
+        ({**STRIPE, "stripe_secret_key": "sk_test_CANARY\n"}, "STRIPE_SECRET_KEY must begin with"),
+        ({**STRIPE, "stripe_publishable_key": ""}, "must be the pk_test_"),
+        ({**STRIPE, "stripe_publishable_key": "pk_live_1"}, "must be the pk_test_"),
+        ({**STRIPE, "stripe_webhook_secrets": ["whsec_CANARY", ""]}, "STRIPE_WEBHOOK_SECRETS"),
+        ({**STRIPE, "stripe_methods": []}, "STRIPE_METHODS"),
+        ({**STRIPE, "stripe_methods": ["cash"]}, "stripe_methods"),
+        (LIVE, "live outside production"),
+        ({**LIVE, "app_env": "development"}, "live outside production"),
+        ({**STRIPE, **WECHAT, "app_env": "production"}, "a test key in production"),
+        (
+            {**LIVE, **WECHAT, "app_env": "production", "stripe_api_url": "http://stripe"},
+            "STRIPE_API_URL must begin with https://",
+        ),
+    ],
+)
+def test_half_a_stripe_or_one_of_the_other_mode_is_refused(
+    values: dict[str, Any], told: str
+) -> None:
+    text = refused(**values)
+    assert told in text
+    assert "CANARY" not in text
+
+
+def test_stripe_starts_in_its_own_mode() -> None:
+    assert make_settings("sqlite://", **STRIPE).takes_play_money
+    real = make_settings("sqlite://", app_env="production", **LIVE, **WECHAT)
+    assert not real.takes_play_money, "a sandbox beside it would sell for nothing"
+    played = make_settings("sqlite://", app_env="production", allow_sandbox=True, **STRIPE)
+    assert played.takes_play_money
+
+
+@pytest.mark.parametrize(
     "values",
     [
         {"db_pool_size": 0},
@@ -85,6 +129,7 @@ def test_nothing_secret_is_shown() -> None:
         token_secret="CANARY-token-secret-of-thirty-two",
         redis_url="redis://:CANARY-redis@cache/0",
         **WECHAT,
+        **STRIPE,
     )
     assert "CANARY-db" in settings.sqlalchemy_url
     for shown in (
@@ -155,6 +200,9 @@ def test_settings_do_not_change() -> None:
         ({"DB_POOL_SIZE": "CANARY"}, "DB_POOL_SIZE"),
         ({"CORS_ORIGINS": "CANARY, no list"}, "cors_origins"),
         ({"TRUSTED_PROXIES": '["10.0.0.1", "CANARY"]'}, "TRUSTED_PROXIES Value error, entry 2 is"),
+        ({"GATEWAY": "stripe"}, "GATEWAY=stripe needs STRIPE_SECRET_KEY"),
+        ({"STRIPE_SECRET_KEY": "CANARY"}, "STRIPE_SECRET_KEY must begin with"),
+        ({"STRIPE_WEBHOOK_SECRETS": "whsec_CANARY"}, "stripe_webhook_secrets"),
         ({"DATABASE_URL": "mysql://u:CANARY@h/d"}, "DATABASE_URL"),
     ],
 )

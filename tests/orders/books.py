@@ -118,13 +118,15 @@ _CHECKS = {
             AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.shop_id = b.shop_id
                 AND o.member_id = b.member_id AND o.paid_at IS NOT NULL AND o.refund <> 'full')""",
     "captures the provider knows nothing of": """
-        SELECT p.id FROM payments p WHERE p.state = 'captured' AND NOT EXISTS (
+        SELECT p.id FROM payments p WHERE p.state = 'captured' AND p.gateway = 'sandbox'
+            AND NOT EXISTS (
             SELECT 1 FROM sandbox_entries e WHERE e.payment_id = p.id AND e.kind = 'charge'
                 AND e.amount = p.amount AND e.currency = p.currency)
             OR p.state = 'captured' AND EXISTS (
             SELECT 1 FROM sandbox_entries e WHERE e.payment_id = p.id AND e.kind = 'cancel')""",
     "refunds the provider knows nothing of": """
-        SELECT r.id FROM refunds r WHERE r.state = 'succeeded' AND NOT EXISTS (
+        SELECT r.id FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.gateway = 'sandbox'
+        WHERE r.state = 'succeeded' AND NOT EXISTS (
             SELECT 1 FROM sandbox_entries e WHERE e.subject_id = r.id AND e.kind = 'refund'
                 AND e.amount = r.amount AND e.payment_id = r.payment_id)""",
 }

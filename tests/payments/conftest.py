@@ -40,22 +40,24 @@ def wechatpay_keys() -> tuple[Merchant, PlatformKey, PlatformKey]:
 
 
 @pytest.fixture
-async def double(
+async def wechatpay(
     wechatpay_keys: tuple[Merchant, PlatformKey, PlatformKey], tmp_path: Path, clock: FrozenClock
 ) -> AsyncIterator[WechatPayDouble]:
     """WeChat Pay on a port, with empty books."""
     merchant, key, _ = wechatpay_keys
-    double = WechatPayDouble(tmp_path / "truth.jsonl", merchant=merchant, key=key, clock=clock.now)
-    await double.start()
-    yield double
-    await double.stop()
+    wechatpay = WechatPayDouble(
+        tmp_path / "truth.jsonl", merchant=merchant, key=key, clock=clock.now
+    )
+    await wechatpay.start()
+    yield wechatpay
+    await wechatpay.stop()
 
 
 @pytest.fixture
 async def till(
-    double: WechatPayDouble, wechatpay_keys: tuple[Merchant, PlatformKey, PlatformKey]
+    wechatpay: WechatPayDouble, wechatpay_keys: tuple[Merchant, PlatformKey, PlatformKey]
 ) -> AsyncIterator[Till]:
     """Our gateway beside it, which knows the platform's next key already."""
-    till = Till.opened(double, wechatpay_keys[1:])
+    till = Till.opened(wechatpay, wechatpay_keys[1:])
     yield till
     await till.gateway.close()

@@ -196,11 +196,11 @@ async def test_nobody_there(till: Till) -> None:
 
 
 async def test_a_wrong_key_of_ours_is_no_word_about_the_payment(
-    double: WechatPayDouble, wechatpay_keys: Keys
+    wechatpay: WechatPayDouble, wechatpay_keys: Keys
 ) -> None:
-    double.merchant.cert_serial, kept = "OTHER", double.merchant.cert_serial
-    till = Till.opened(double, wechatpay_keys[1:])
-    double.merchant.cert_serial = kept
+    wechatpay.merchant.cert_serial, kept = "OTHER", wechatpay.merchant.cert_serial
+    till = Till.opened(wechatpay, wechatpay_keys[1:])
+    wechatpay.merchant.cert_serial = kept
     with pytest.raises(GatewayUnavailable):
         await till.charge(charge_wish())
     await till.gateway.close()

@@ -3,6 +3,7 @@
 import importlib
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,14 +15,15 @@ from app.payments.gateway import payer_app_id
 from app.wiring import gateways_of
 from tests.conftest import make_settings
 from tests.doubles.wechatpay import Merchant, PlatformKey, WechatPayDouble
+from tests.fakes import FrozenClock
 from tests.payments.wechatpay import settings_of
 
 Keys = tuple[Merchant, PlatformKey, PlatformKey]
 
 
 @pytest.fixture
-def told(double: WechatPayDouble, wechatpay_keys: Keys) -> dict[str, Any]:
-    return settings_of(double, wechatpay_keys[1:])
+def told(wechatpay: WechatPayDouble, wechatpay_keys: Keys) -> dict[str, Any]:
+    return settings_of(wechatpay, wechatpay_keys[1:])
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,11 @@ def test_half_an_account_is_refused(name: str, value: Any, says: str, told: dict
         make_settings("sqlite://", **{**told, name: value})
     for secret in (told["wechatpay_private_key"][40:80], told["wechatpay_api_v3_key"], "canary"):
         assert secret not in str(refused.value)
+
+
+def test_it_cannot_be_the_choice_where_it_is_not_set() -> None:
+    with pytest.raises(ValidationError, match=r"WECHATPAY_MCH_ID, .* missing"):
+        make_settings("sqlite://", gateway="wechatpay")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +92,7 @@ def test_keys_may_stand_in_files_or_on_one_line(
 
 
 def test_it_is_there_where_it_is_configured(told: dict[str, Any]) -> None:
-    database: Any = None
+    database: Any = SimpleNamespace(clock=FrozenClock())
     assert set(gateways_of(make_settings("sqlite://"), database)) == {"sandbox"}
     gateways = gateways_of(make_settings("sqlite://", **told), database)
     assert set(gateways) == {"sandbox", "wechatpay"}
