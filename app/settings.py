@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 DEVELOPMENT_SECRET = "quanpu-development-secret-change-me-32b"  # noqa: S105
 SECRET_BYTES_MIN = 32
+API_V3_KEY_BYTES = 32
 _STRIPE_SECRET_KEY = re.compile(r"[sr]k_(test|live)_[A-Za-z0-9_]+")
 _STRIPE_PUBLISHABLE_KEY = re.compile(r"pk_(test|live)_[A-Za-z0-9_]+")
 
@@ -75,6 +76,14 @@ class Settings(BaseSettings):
     wechat_app_id: str = ""
     wechat_app_secret: SecretStr = SecretStr("")
     wechat_api_url: str = "https://api.weixin.qq.com"
+
+    wechatpay_mch_id: str = ""
+    wechatpay_cert_serial: str = ""
+    wechatpay_private_key: SecretStr = SecretStr("")
+    wechatpay_api_v3_key: SecretStr = SecretStr("")
+    wechatpay_platform_keys: dict[str, str] = {}
+    wechatpay_notify_url: str = ""
+    wechatpay_api_url: str = ""
 
     sign_in_attempts_per_minute: int = Field(default=30, ge=1)
     wrong_codes_per_ten_minutes: int = Field(default=20, ge=1)
@@ -156,6 +165,30 @@ class Settings(BaseSettings):
         url = self.stripe_api_url or "https://api.stripe.com"
         if production and not url.startswith("https://"):
             raise ValueError("STRIPE_API_URL must begin with https:// in production")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_half_of_wechatpay(self) -> Self:
+        """All of it or none: half an account would fail at the first buyer, not at the start."""
+        needed: dict[str, object] = {
+            "WECHATPAY_MCH_ID": self.wechatpay_mch_id,
+            "WECHATPAY_CERT_SERIAL": self.wechatpay_cert_serial,
+            "WECHATPAY_PRIVATE_KEY": self.wechatpay_private_key.get_secret_value(),
+            "WECHATPAY_API_V3_KEY": self.wechatpay_api_v3_key.get_secret_value(),
+            "WECHATPAY_PLATFORM_KEYS": self.wechatpay_platform_keys,
+            "WECHATPAY_NOTIFY_URL": self.wechatpay_notify_url,
+        }
+        if not any(needed.values()) and self.gateway != "wechatpay":
+            return self
+        needed["WECHAT_APP_ID"] = self.wechat_app_id
+        missing = [name for name, told in needed.items() if not told]
+        if missing:
+            raise ValueError(f"WeChat Pay is set by half; {', '.join(missing)} is missing")
+        if len(self.wechatpay_api_v3_key.get_secret_value().encode()) != API_V3_KEY_BYTES:
+            raise ValueError(f"WECHATPAY_API_V3_KEY must be {API_V3_KEY_BYTES} bytes")
+        # WeChat takes nothing else, and says so only when the first buyer pays.
+        if not re.fullmatch(r"https://[^/?#\s]+/[^?#\s]*", self.wechatpay_notify_url):
+            raise ValueError("WECHATPAY_NOTIFY_URL must begin with https:// and have no query")
         return self
 
     @model_validator(mode="after")

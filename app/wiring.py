@@ -36,6 +36,7 @@ from app.orders.routes import ROUTERS as ORDER_ROUTERS
 from app.payments.adapters.circuit import with_circuit
 from app.payments.adapters.sandbox import SandboxGateway
 from app.payments.adapters.timed import timed
+from app.payments.adapters.wechatpay import wechatpay_gateway
 from app.payments.events import EVENTS as PAYMENT_EVENTS
 from app.payments.events import (
     DisputeClosed,
@@ -118,6 +119,9 @@ def gateways_of(settings: Settings, database: Database) -> Mapping[str, Gateway]
     if settings.stripe_secret_key.get_secret_value():
         stripe = _stripe(settings)
         found[stripe.name] = with_circuit(timed(stripe, seconds=limit), database.clock.now)
+    if settings.wechatpay_mch_id:
+        wechatpay = wechatpay_gateway(settings)
+        found[wechatpay.name] = with_circuit(timed(wechatpay, seconds=limit), database.clock.now)
     return found
 
 

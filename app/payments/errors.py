@@ -33,6 +33,16 @@ class PaymentInProgress(Problem):
     lasting = False
 
 
+class PayerUnknown(Problem):
+    """The provider wants the payer's WeChat account, and this member has none in its app."""
+
+    status = HTTPStatus.CONFLICT
+    code = "payer_unknown"
+    title = "Sign in with WeChat first: this way of paying needs your WeChat account"
+    title_zh = "请先用微信登录，该支付方式需要您的微信账号"
+    lasting = False
+
+
 class RefundExceedsPayment(Problem):
     """More would be given back than was taken."""
 

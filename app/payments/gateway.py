@@ -53,7 +53,7 @@ class ChargeWish:
     currency: str
     token: str
     reference: str | None = None
-    payer: str | None = None
+    payer: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +193,12 @@ class Gateway(Protocol):
 
     async def refund(self, wish: RefundWish, *, now: datetime) -> GatewayRefund:
         """Give money back, or say what became of it; never more than was captured."""
+
+
+def payer_app_id(gateway: Gateway) -> str | None:
+    """The WeChat app by whose openid the provider wants to be told the payer; most want none."""
+    found: str | None = getattr(gateway, "payer_app_id", None)
+    return found
 
 
 @runtime_checkable

@@ -49,6 +49,17 @@ async def by_wechat(db: AsyncSession, app_id: str, openid: str) -> RowMapping | 
     return (await db.execute(statement)).mappings().first()
 
 
+async def openid_of(db: AsyncSession, member_id: UUID, app_id: str) -> str | None:
+    """The openid of a member in one app, the same one each time."""
+    statement = (
+        sa.select(_wechats.c.openid)
+        .where(_wechats.c.member_id == member_id, _wechats.c.app_id == app_id)
+        .order_by(_wechats.c.openid)
+        .limit(1)
+    )
+    return (await db.execute(statement)).scalar()
+
+
 async def add(
     db: AsyncSession, member_id: UUID, nickname: str | None, *, language: str, now: datetime
 ) -> None:

@@ -1,7 +1,7 @@
 """What identity does, one group of verbs a file; other features call what stands here."""
 
 from app.identity.service.addresses import Address, address_of
-from app.identity.service.members import create_member, names_of
+from app.identity.service.members import create_member, names_of, openid_of
 from app.identity.service.operators import create_operator
 from app.identity.service.staff import grant_role
 
@@ -12,4 +12,5 @@ __all__ = [
     "create_operator",
     "grant_role",
     "names_of",
+    "openid_of",
 ]

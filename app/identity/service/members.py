@@ -54,6 +54,11 @@ async def create_member(
     return (await _member_of(db, identity, Newcomer(nickname), now=now)).member_id
 
 
+async def openid_of(db: AsyncSession, member_id: UUID, app_id: str) -> str | None:
+    """Who a member is to WeChat in one of its apps, where it has signed in by it."""
+    return await repository.openid_of(db, member_id, app_id)
+
+
 async def names_of(db: AsyncSession, member_ids: Sequence[UUID]) -> dict[UUID, str]:
     """Nicknames by member, of those only who agreed to be shown to their fellows."""
     rows = await repository.shown_names(db, member_ids)

@@ -200,6 +200,7 @@ async def get(order_id: UUID, buyer: SignedIn, db: ReadDb) -> OrderShown:
         group_errors.NewcomersOnly,
         payment_errors.AlreadyPaid,
         payment_errors.GatewayUnknown,
+        payment_errors.PayerUnknown,
         payment_errors.PaymentInProgress,
         GatewayUnavailable,
     ),

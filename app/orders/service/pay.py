@@ -10,14 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Invalid, NotFound
 from app.groupbuy import service as groupbuy
+from app.identity import service as identity
 from app.orders.errors import OrderNotPayable
 from app.orders.models import OrderStatus
 from app.orders.repository import orders as repository
 from app.orders.rules import is_payable
 from app.orders.service.end import Doors, stop_payment
 from app.payments import service as payments
-from app.payments.errors import AlreadyPaid, GatewayUnknown
-from app.payments.gateway import SANDBOX, ChargeState, ChargeWish
+from app.payments.errors import AlreadyPaid, GatewayUnknown, PayerUnknown
+from app.payments.gateway import SANDBOX, ChargeState, ChargeWish, Gateway, payer_app_id
 from app.payments.service import NewPayment
 
 
@@ -54,12 +55,13 @@ async def pay(
     """
     row = await _own(db, member_id, order_id)
     wish = _accepted(wish, doors)
+    payer = await _payer(db, member_id, doors.gateways[wish.gateway])
     if await _must_stop_another(db, row, wish, now):
         await stop_payment(db, order_id, doors, now)
         row = await _own(db, member_id, order_id)
         if row["status"] == OrderStatus.PAID:
             raise AlreadyPaid
-    charge_wish = await _opened(db, row, wish, now)
+    charge_wish = replace(await _opened(db, row, wish, now), payer=payer)
     async with doors.outside():
         charge = await doors.gateways[wish.gateway].charge(charge_wish, now=now)
     await payments.record_charge(db, charge, now=now)
@@ -95,6 +97,16 @@ async def _must_stop_another(
     # Not for an order that cannot be paid, nor by a try that came before the other payment.
     begun = await payments.attempt_of(db, row["id"], wish.attempt)
     return begun is None and is_payable(row["status"], row["expires_at"], now)
+
+
+async def _payer(db: AsyncSession, member_id: UUID, gateway: Gateway) -> str | None:
+    app_id = payer_app_id(gateway)
+    if app_id is None:
+        return None
+    payer = await identity.openid_of(db, member_id, app_id)
+    if payer is None:
+        raise PayerUnknown
+    return payer
 
 
 async def _opened(db: AsyncSession, row: sa.RowMapping, wish: PayWish, now: datetime) -> ChargeWish:

@@ -17,6 +17,7 @@ from app.payments.gateway import (
     Notifier,
     RefundWish,
     Told,
+    payer_app_id,
 )
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ class Guarded:
 
     def __init__(self, gateway: Gateway, guard: Guard) -> None:
         self.name = gateway.name
+        self.payer_app_id = payer_app_id(gateway)
         self._gateway: Any = gateway
         self._guard = guard
 
