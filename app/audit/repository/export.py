@@ -22,6 +22,7 @@ THROUGH: Mapping[str, tuple[str, str]] = {
     "campaign_prices": ("campaign_id", "campaigns"),
     "order_lines": ("order_id", "orders"),
     "order_refund_parts": ("order_id", "orders"),
+    "after_sales_lines": ("after_sales_id", "after_sales"),
     "sandbox_entries": ("payment_id", "payments"),
     "outbox_handled": ("event_id", "outbox_events"),
     "promotion_quotas": ("promotion_id", "promotions"),
@@ -54,6 +55,8 @@ WITHHELD: Mapping[str, str] = {
 WITHHELD_COLUMNS: Mapping[str, frozenset[str]] = {
     "payments": frozenset({"token"}),
     "orders": frozenset({"tracking_number"}),
+    # What a buyer writes may be about anybody.
+    "after_sales": frozenset({"note", "decision_note"}),
     # Whoever has a code has what it is worth.
     "coupons": frozenset({"code"}),
     # Whoever only looked is nobody that the shop knows.

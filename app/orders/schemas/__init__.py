@@ -1,5 +1,19 @@
 """Shapes of quotes, orders, payments, refunds and replays."""
 
+from app.orders.schemas.after_sales import (
+    AfterSalesGrant,
+    AfterSalesPage,
+    AfterSalesRequest,
+    AfterSalesShown,
+    DecisionNote,
+    DecisionReason,
+    RefundApprovalPage,
+    RefundApprovalShown,
+    RefundDecisionShown,
+    RefundPreviewShown,
+    RefundPreviewWish,
+    TimelineShown,
+)
 from app.orders.schemas.quotes import (
     CouponRefusedShown,
     QuoteShown,
@@ -32,7 +46,13 @@ from app.orders.schemas.wishes import (
 
 __all__ = [
     "AddOnChoiceWish",
+    "AfterSalesGrant",
+    "AfterSalesPage",
+    "AfterSalesRequest",
+    "AfterSalesShown",
     "CouponRefusedShown",
+    "DecisionNote",
+    "DecisionReason",
     "DeliveryAddressShown",
     "DeliveryAddressWish",
     "GroupChoice",
@@ -50,9 +70,15 @@ __all__ = [
     "PromotionReplayWish",
     "QuoteShown",
     "QuoteWish",
+    "RefundApprovalPage",
+    "RefundApprovalShown",
+    "RefundDecisionShown",
     "RefundLineWish",
     "RefundPage",
+    "RefundPreviewShown",
+    "RefundPreviewWish",
     "RefundRequest",
     "RefundShown",
     "ShipWish",
+    "TimelineShown",
 ]

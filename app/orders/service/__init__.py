@@ -1,5 +1,19 @@
 """The verbs of the line of sale, one a file."""
 
+from app.orders.service.after_sales import (
+    AfterSalesView,
+    AfterSalesWish,
+    Granting,
+    after_sales_of,
+    approve_after_sales,
+    await_return,
+    decide_approval,
+    list_after_sales,
+    reject_after_sales,
+    request_after_sales,
+    withdraw_after_sales,
+)
+from app.orders.service.approvals import approvals_of_shop
 from app.orders.service.capture import (
     confirm_group,
     count_buyer,
@@ -9,10 +23,12 @@ from app.orders.service.capture import (
     refund_late_seat,
     uncount_buyer,
 )
+from app.orders.service.close import close_received
 from app.orders.service.end import Doors, cancel, end_unpaid
 from app.orders.service.fulfil import receive, ship
 from app.orders.service.pay import PayWish, pay
 from app.orders.service.place import PlaceWish, place
+from app.orders.service.plan import Plan, RefundWish, preview
 from app.orders.service.pricing import (
     BasketWish,
     PriceChanged,
@@ -29,25 +45,39 @@ from app.orders.service.read import (
     orders_of_shop,
     overdue,
 )
-from app.orders.service.refund import RefundWish, pay_back, pay_rebate, refund
+from app.orders.service.refund import Decision, pay_back, pay_rebate, refund
 from app.orders.service.replay import Replay, replay
+from app.orders.service.timeline import Entry, timeline
 
 __all__ = [
+    "AfterSalesView",
+    "AfterSalesWish",
     "BasketWish",
+    "Decision",
     "Doors",
+    "Entry",
+    "Granting",
     "OrderView",
     "PayWish",
     "PlaceWish",
+    "Plan",
     "PriceChanged",
     "Priced",
     "RefundWish",
     "Replay",
+    "after_sales_of",
+    "approvals_of_shop",
+    "approve_after_sales",
+    "await_return",
     "cancel",
+    "close_received",
     "confirm_group",
     "count_buyer",
+    "decide_approval",
     "end_group_orders",
     "end_unpaid",
     "expiry",
+    "list_after_sales",
     "mark_paid",
     "note_refund",
     "order_of_member",
@@ -59,12 +89,17 @@ __all__ = [
     "pay_back",
     "pay_rebate",
     "place",
+    "preview",
     "price",
     "receive",
     "refund",
     "refund_late_seat",
+    "reject_after_sales",
     "replay",
+    "request_after_sales",
     "seal",
     "ship",
+    "timeline",
     "uncount_buyer",
+    "withdraw_after_sales",
 ]
