@@ -205,7 +205,11 @@ async def test_what_cannot_be_asked_for(market: Market, ann: Caller, owner: Call
             await market.refused(ask(ann, order, wish), 409, code)
             body = {"reason": "r", "reference": "R-1", **wish}
             await market.refused(market.shop_does(owner, order, "refunds", body), 409, code)
-    for body in ({}, {**units(order, 1), "note": "x" * 501}, {**units(order, 1), "reason": "?"}):
+    for body in (
+        {**units(order, 0)},
+        {**units(order, 1), "note": "x" * 501},
+        {**units(order, 1), "reason": "?"},
+    ):
         assert (await ask(ann, order, body)).status_code == 422
     bob = await market.buyer("bob")
     await market.refused(ask(bob, order, units(order, 1)), 404, "not_found")

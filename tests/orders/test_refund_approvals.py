@@ -137,16 +137,21 @@ async def test_what_has_changed_meanwhile_is_not_approved_unseen(
     await market.refused(second(market, two, approval), 409, "refund_amount_changed")
 
 
-async def test_a_key_may_ask_and_not_approve(market: Market, ann: Caller, one: Caller) -> None:
-    order = await bought(market, ann, 3)
-    approval = await held(market, one, order, **units(order, 2))
-    wanted = NewKey("ERP", [Right.REFUNDS_WRITE.value], None)
-    by = await market.operator()
+async def test_a_key_asks_for_its_maker_and_approves_nothing(
+    market: Market, ann: Caller, two: Caller
+) -> None:
+    maker_id = await market.operator(market.shop_id)
+    maker = await market.as_operator(maker_id)
+    wanted = NewKey("ERP", [Right.REFUNDS_WRITE.value, Right.REFUNDS_APPROVE.value], None)
     made = await market.database.transact(
-        lambda db: create_key(db, market.shop_id, wanted, by=by, now=market.now)
+        lambda db: create_key(db, market.shop_id, wanted, by=maker_id, now=market.now)
     )
     key = Caller(market.client, {"Authorization": f"Bearer {made.text}"})
-    await market.refused(second(market, key, approval), 409, "second_approver_needed")
+    order = await bought(market, ann, 3)
+    approval = await held(market, key, order, **units(order, 2))
+    await market.refused(second(market, key, approval), 403, "forbidden")
+    await market.refused(second(market, maker, approval), 409, "second_approver_needed")
+    assert (await second(market, two, approval)).status_code == 200
 
 
 async def test_what_the_rules_pay_back_is_not_held(market: Market, ann: Caller) -> None:

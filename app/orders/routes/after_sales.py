@@ -52,6 +52,8 @@ _OWING = (
 
 ReadsOrders = Annotated[Principal, Depends(may(Right.ORDERS_READ))]
 Refunds = Annotated[Principal, Depends(may(Right.REFUNDS_WRITE))]
+# No key has it: a second person looks at a large refund.
+Approves = Annotated[Principal, Depends(may(Right.REFUNDS_APPROVE))]
 
 _OPERATOR = "/v1/operator/shops/{shop_id}"
 _SHOP_REQUEST = _OPERATOR + "/after-sales/{after_sales_id}"
@@ -66,7 +68,7 @@ operator_previews = APIRouter(tags=["operator_orders"], route_class=Reading)
 @member_previews.post(
     "/v1/orders/{order_id}/refund-previews", responses=problems(*_SIGNED, NotFound, *_PLANNING)
 )
-async def preview_own(
+async def preview_own_refund(
     order_id: UUID, wish: RefundPreviewWish, buyer: SignedIn, db: ReadDb
 ) -> RefundPreviewShown:
     """What units of the caller's order would pay back, and why; nothing is written."""
@@ -78,7 +80,7 @@ async def preview_own(
     _OPERATOR + "/orders/{order_id}/refund-previews",
     responses=problems(*_SIGNED, NotFound, *_PLANNING),
 )
-async def preview_of_shop(
+async def preview_refund(
     shop_id: UUID, order_id: UUID, wish: RefundPreviewWish, _: ReadsOrders, db: ReadDb
 ) -> RefundPreviewShown:
     """What a refund would come to, and why; nothing is written."""
@@ -100,7 +102,7 @@ async def preview_of_shop(
         errors.WrongFulfilment,
     ),
 )
-async def request(
+async def request_after_sales(
     order_id: UUID, wish: AfterSalesRequest, buyer: SignedIn, db: Db, now: Now, config: Config
 ) -> AfterSalesShown:
     """Ask the shop for money back; one request of an order is open at a time."""
@@ -112,7 +114,7 @@ async def request(
 
 
 @members.get("/v1/after-sales", responses=problems(*_SIGNED))
-async def list_own(
+async def list_own_requests(
     buyer: SignedIn, db: ReadDb, paging: Paged, order_id: UUID | None = None
 ) -> AfterSalesPage:
     """The caller's requests, newest first; of one order or all."""
@@ -121,7 +123,7 @@ async def list_own(
 
 
 @members.get("/v1/after-sales/{after_sales_id}", responses=problems(*_SIGNED, NotFound))
-async def get_own(after_sales_id: UUID, buyer: SignedIn, db: ReadDb) -> AfterSalesShown:
+async def get_own_request(after_sales_id: UUID, buyer: SignedIn, db: ReadDb) -> AfterSalesShown:
     """One of the caller's requests."""
     which = {"member_id": buyer.id, "id": after_sales_id}
     return AfterSalesShown.of(await service.after_sales_of(db, which))
@@ -131,7 +133,7 @@ async def get_own(after_sales_id: UUID, buyer: SignedIn, db: ReadDb) -> AfterSal
     "/v1/after-sales/{after_sales_id}/withdraw",
     responses=problems(*_SIGNED, NotFound, errors.WrongAfterSalesState),
 )
-async def withdraw(after_sales_id: UUID, buyer: SignedIn, db: Db, now: Now) -> AfterSalesShown:
+async def withdraw_request(after_sales_id: UUID, buyer: SignedIn, db: Db, now: Now) -> AfterSalesShown:
     """Want nothing back any more; refused while a second operator looks at it."""
     return AfterSalesShown.of(
         await service.withdraw_after_sales(db, buyer.id, after_sales_id, now=now)
@@ -155,7 +157,7 @@ async def timeline_of_shop(
 
 
 @operators.get(_OPERATOR + "/after-sales", responses=problems(*_SIGNED, NotFound))
-async def list_of_shop(
+async def list_requests(
     shop_id: UUID,
     _: ReadsOrders,
     db: ReadDb,
@@ -170,7 +172,7 @@ async def list_of_shop(
 
 
 @operators.get(_SHOP_REQUEST, responses=problems(*_SIGNED, NotFound))
-async def get_of_shop(
+async def get_request(
     shop_id: UUID, after_sales_id: UUID, _: ReadsOrders, db: ReadDb
 ) -> AfterSalesShown:
     """One request to the shop."""
@@ -184,7 +186,7 @@ async def get_of_shop(
         *_SIGNED, NotFound, *_OWING, errors.WrongAfterSalesState, errors.RefundAwaitsApproval
     ),
 )
-async def approve(
+async def approve_request(
     shop_id: UUID, after_sales_id: UUID, wish: AfterSalesGrant, _: Refunds, db: Db, now: Now
 ) -> AfterSalesShown:
     """Grant a request: its refund is owed with the decision, or awaits a second operator.
@@ -214,7 +216,7 @@ async def await_return(
     _SHOP_REQUEST + "/reject",
     responses=problems(*_SIGNED, NotFound, errors.WrongAfterSalesState),
 )
-async def reject(
+async def reject_request(
     shop_id: UUID, after_sales_id: UUID, wish: DecisionReason, _: Refunds, db: Db, now: Now
 ) -> AfterSalesShown:
     """Refuse a request, and say why."""
@@ -239,7 +241,7 @@ async def list_approvals(
     ),
 )
 async def approve_refund(
-    shop_id: UUID, approval_id: UUID, wish: DecisionNote, _: Refunds, db: Db, now: Now
+    shop_id: UUID, approval_id: UUID, wish: DecisionNote, _: Approves, db: Db, now: Now
 ) -> RefundApprovalShown:
     """Confirm a refund that somebody else has asked for; it is owed from now on."""
     decided = await service.decide_approval(
@@ -253,7 +255,7 @@ async def approve_refund(
     responses=problems(*_SIGNED, NotFound, errors.RefundApprovalDecided),
 )
 async def reject_refund(
-    shop_id: UUID, approval_id: UUID, wish: DecisionReason, _: Refunds, db: Db, now: Now
+    shop_id: UUID, approval_id: UUID, wish: DecisionReason, _: Approves, db: Db, now: Now
 ) -> RefundApprovalShown:
     """Say no to a refund that awaits approval, or take it back."""
     decided = await service.decide_approval(

@@ -53,7 +53,10 @@ class RefundPreviewWish(Wish):
 
 
 class AfterSalesRequest(RefundPreviewWish):
-    """Units by line, shipping, or both, and why; `expected_amount` is what the preview said."""
+    """Units by line and shipping, or (neither) all that is left, and why.
+
+    `expected_amount` is what the preview said.
+    """
 
     model_config = _example(
         {
@@ -70,12 +73,6 @@ class AfterSalesRequest(RefundPreviewWish):
     note: _NOTE = ""
     expected_amount: PositiveAmount | None = None
 
-    @model_validator(mode="after")
-    def _says_what(self) -> Self:
-        if self.lines is None and self.shipping_amount is None:
-            raise ValueError("lines, shipping_amount, or both")
-        return self
-
     def asked(self) -> AfterSalesWish:
         """The wish as the service knows it."""
         return AfterSalesWish(
@@ -83,7 +80,7 @@ class AfterSalesRequest(RefundPreviewWish):
             reason=self.reason,
             note=self.note,
             units=self.units,
-            shipping_amount=self.shipping_amount or 0,
+            shipping_amount=self.shipping_amount,
             expected_amount=self.expected_amount,
         )
 

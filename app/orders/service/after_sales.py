@@ -34,20 +34,23 @@ from app.orders.repository import orders
 from app.orders.rules import OF_AFTER_SALES, after_sales_from, check_after_sales
 from app.orders.service.approvals import note_step, second_person, wish_of
 from app.orders.service.facts import fact
-from app.orders.service.plan import RefundWish, planned
+from app.orders.service.plan import RefundWish, all_units, planned
 from app.orders.service.refund import decide, owe_approved
 from app.payments import service as payments
 
 
 @dataclass(frozen=True, slots=True)
 class AfterSalesWish:
-    """What a buyer wants back and why; `expected_amount` is what the preview said."""
+    """What a buyer wants back and why, all that is left where neither units nor shipping are named.
+
+    `expected_amount` is what the preview said.
+    """
 
     kind: AfterSalesKind
     reason: AfterSalesReason
     note: str
     units: Mapping[UUID, int] | None
-    shipping_amount: int
+    shipping_amount: int | None
     expected_amount: int | None
 
 
@@ -76,9 +79,10 @@ async def request_after_sales(
         raise NotFound
     row = await orders.hold(db, order_id)
     check_after_sales(row, wish.kind, wish.reason, return_period=return_period, now=now)
-    plan = await planned(
-        db, row, RefundWish(units=wish.units, shipping_amount=wish.shipping_amount)
-    )
+    units, shipping_amount = wish.units, wish.shipping_amount or 0
+    if wish.units is None and wish.shipping_amount is None:
+        units, shipping_amount = await all_units(db, row)
+    plan = await planned(db, row, RefundWish(units=units, shipping_amount=shipping_amount))
     if plan.amount == 0:
         raise NothingToRefund
     if wish.expected_amount not in (None, plan.amount):
@@ -91,7 +95,7 @@ async def request_after_sales(
         "kind": wish.kind,
         "reason": wish.reason,
         "note": wish.note,
-        "shipping_amount": wish.shipping_amount,
+        "shipping_amount": shipping_amount,
         "amount": plan.amount,
         "currency": row["currency"],
         "state": AfterSalesState.REQUESTED,
@@ -99,7 +103,7 @@ async def request_after_sales(
     }
     lines = [
         {"after_sales_id": made["id"], "line_id": line_id, "quantity": quantity}
-        for line_id, quantity in sorted((wish.units or {}).items())
+        for line_id, quantity in sorted((units or {}).items())
     ]
     if not await repository.add(db, made, lines):
         raise AfterSalesOpen

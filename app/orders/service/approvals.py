@@ -13,6 +13,7 @@ from app.core.context import actor_var
 from app.core.http.paging import Paging, Slice
 from app.core.ids import new_id
 from app.core.security import PrincipalKind
+from app.identity.service import maker_of_key
 from app.orders.errors import RefundAwaitsApproval, SecondApproverNeeded
 from app.orders.models import ApprovalState
 from app.orders.repository import after_sales as repository
@@ -30,9 +31,12 @@ async def ask_second(
 ) -> sa.RowMapping:
     """Keep a refund until a second person has looked at it; one of an order at a time.
 
-    The order's payment is held by the caller.
+    What a key asks for, its maker asks for. The order's payment is held by the caller.
     """
     actor = actor_var.get()
+    by = actor.id
+    if actor.kind == PrincipalKind.API_KEY and by is not None:
+        by = await maker_of_key(db, by)
     values = {
         "id": new_id(),
         "shop_id": row["shop_id"],
@@ -42,7 +46,7 @@ async def ask_second(
         "amount": amount,
         "currency": row["currency"],
         "state": ApprovalState.AWAITING,
-        "requested_by": actor.id,
+        "requested_by": by,
         "requested_by_kind": actor.kind,
         "requested_at": now,
     }

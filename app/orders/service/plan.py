@@ -126,6 +126,14 @@ async def planned(db: AsyncSession, row: sa.RowMapping, wish: RefundWish) -> Pla
     return replace(found, parts=[*found.parts, *shipping])
 
 
+async def all_units(db: AsyncSession, row: sa.RowMapping) -> tuple[dict[UUID, int], int]:
+    """The units of an order that were not refunded, by line, and the shipping that was not."""
+    lines = lines_left(await repository.lines_of(db, [row["id"]]))
+    kept = {line.line_id: len(line.share_amounts) for line in lines if line.share_amounts}
+    shipped_back = await repository.shipping_refunded(db, row["id"])
+    return kept, row["shipping_amount"] - shipped_back
+
+
 async def _repriced(
     db: AsyncSession, row: sa.RowMapping, lines: Sequence[sa.RowMapping], plan: Plan
 ) -> Plan:
