@@ -133,7 +133,9 @@ async def get_own_request(after_sales_id: UUID, buyer: SignedIn, db: ReadDb) -> 
     "/v1/after-sales/{after_sales_id}/withdraw",
     responses=problems(*_SIGNED, NotFound, errors.WrongAfterSalesState),
 )
-async def withdraw_request(after_sales_id: UUID, buyer: SignedIn, db: Db, now: Now) -> AfterSalesShown:
+async def withdraw_request(
+    after_sales_id: UUID, buyer: SignedIn, db: Db, now: Now
+) -> AfterSalesShown:
     """Want nothing back any more; refused while a second operator looks at it."""
     return AfterSalesShown.of(
         await service.withdraw_after_sales(db, buyer.id, after_sales_id, now=now)

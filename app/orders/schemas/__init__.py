@@ -12,7 +12,6 @@ from app.orders.schemas.after_sales import (
     RefundDecisionShown,
     RefundPreviewShown,
     RefundPreviewWish,
-    TimelineShown,
 )
 from app.orders.schemas.quotes import (
     CouponRefusedShown,
@@ -31,6 +30,7 @@ from app.orders.schemas.shown import (
     RefundPage,
     RefundShown,
 )
+from app.orders.schemas.timelines import TimelineShown
 from app.orders.schemas.wishes import (
     AddOnChoiceWish,
     DeliveryAddressWish,

@@ -68,6 +68,7 @@ class Plan:
 
     policy: RefundPolicy
     why: Why
+    currency: str
     parts: Sequence[RefundPart]
     lost: Sequence[Lost]
     decided_amount: int
@@ -114,13 +115,14 @@ async def planned(db: AsyncSession, row: sa.RowMapping, wish: RefundWish) -> Pla
     shipped_back = await repository.shipping_refunded(db, row["id"])
     shipping_left = row["shipping_amount"] - shipped_back
     decided = sum(line["refunded_amount"] for line in lines) + shipped_back
-    policy = row["refund_policy"]
+    policy, currency = row["refund_policy"], row["currency"]
     if wish.units is None and wish.shipping_amount is None:
         parts = parts_for_amount(left, shipping_left, wish.amount)
         why = Why.EVERYTHING if wish.amount is None else Why.AMOUNT
-        return Plan(policy, why, parts, (), decided)
+        return Plan(policy, why, currency, parts, (), decided)
     shipping = part_for_shipping(shipping_left, wish.shipping_amount or 0)
-    found = Plan(policy, Why.FROZEN_SHARES, parts_for_units(left, wish.units or {}), (), decided)
+    parts = parts_for_units(left, wish.units or {})
+    found = Plan(policy, Why.FROZEN_SHARES, currency, parts, (), decided)
     if wish.units and policy is RefundPolicy.REPRICE:
         found = await _repriced(db, row, lines, found)
     return replace(found, parts=[*found.parts, *shipping])
