@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     group_grace_seconds: int = Field(default=60, ge=0)
     quote_ttl_seconds: int = Field(default=15 * 60, ge=1)
 
+    return_period_seconds: int = Field(default=7 * 86_400, ge=0)
+    order_close_seconds: int = Field(default=15 * 86_400, ge=1)
+
     worker_embedded: bool = False
     worker_poll_seconds: float = Field(default=0.5, gt=0)
     outbox_lease_seconds: int = Field(default=30, ge=1)
@@ -197,6 +200,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "IDEMPOTENCY_LEASE_SECONDS must be longer than REQUEST_TIMEOUT_SECONDS, "
                 "or a retry overtakes a request that is still at work"
+            )
+        if self.order_close_seconds <= self.return_period_seconds:
+            raise ValueError(
+                "ORDER_CLOSE_SECONDS must be longer than RETURN_PERIOD_SECONDS, "
+                "or orders close while their goods may still come back"
             )
         if not self.sqlalchemy_url.startswith(("postgresql+asyncpg://", "sqlite+aiosqlite://")):
             raise ValueError("DATABASE_URL must begin with postgresql:// or sqlite://")

@@ -25,6 +25,13 @@ class PromotionPolicy(StrEnum):
     PRIORITY = "priority"
 
 
+class RefundPolicy(StrEnum):
+    """What units that go back cost the rest: nothing, or what their promotions no longer give."""
+
+    KEEP = "keep"
+    REPRICE = "reprice"
+
+
 class ProductKind(StrEnum):
     """Goods are shipped; an entry admits to a paid community and never earns a commission."""
 
@@ -44,7 +51,9 @@ class Shop(SQLModel, table=True):
     """A tenant: one currency, one time zone for its business days.
 
     Its promotions keep to a policy and together take off at most `discount_cap_bp` of the goods;
-    `promotion_denials` are pairs of them that never meet, as `{"one": …, "other": …}`.
+    `promotion_denials` are pairs of them that never meet, as `{"one": …, "other": …}`. Orders keep
+    the `refund_policy` they were placed under. Refunds above `refund_approval_above_amount`, all of
+    an order taken together, need a second operator.
     """
 
     __tablename__ = "shops"
@@ -52,6 +61,7 @@ class Shop(SQLModel, table=True):
         sa.UniqueConstraint("slug"),
         sa.CheckConstraint("shipping_flat_amount >= 0", "shipping_flat_amount"),
         sa.CheckConstraint("discount_cap_bp BETWEEN 0 AND 10000", "discount_cap_bp"),
+        sa.CheckConstraint("refund_approval_above_amount >= 0", "refund_approval"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -69,6 +79,12 @@ class Shop(SQLModel, table=True):
     promotion_denials: list[dict[str, dict[str, str | None]]] = Field(
         default_factory=list, sa_type=Json
     )
+    refund_policy: RefundPolicy = Field(
+        default=RefundPolicy.KEEP,
+        sa_type=enum_column(RefundPolicy),
+        sa_column_kwargs={"server_default": RefundPolicy.KEEP.value},
+    )
+    refund_approval_above_amount: int | None = Field(default=None, sa_type=sa.BigInteger)
     version: int = 1
     created_at: datetime
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from app.catalog.errors import CategoryCycle, CategoryTooDeep, PriceBelowFloor, WrongProductStatus
-from app.catalog.models import ProductKind, ProductStatus, PromotionPolicy, ShopStatus
+from app.catalog.models import ProductKind, ProductStatus, PromotionPolicy, RefundPolicy, ShopStatus
 from app.core.money import BASIS_POINTS
 
 CATEGORY_LEVELS_MAX = 4
@@ -41,6 +41,7 @@ class ShopTerms:
     promotion_policy: PromotionPolicy = PromotionPolicy.BEST_FOR_BUYER
     discount_cap_bp: int = BASIS_POINTS
     promotion_denials: Sequence[Mapping[str, Mapping[str, str | None]]] = ()
+    refund_policy: RefundPolicy = RefundPolicy.KEEP
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ it a member, an operator or a worker; the audit log beside it has what operators
 to what.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
@@ -34,7 +34,7 @@ from sqlmodel import Field, SQLModel
 
 from app.core.context import Actor, actor_var, request_id_var
 from app.core.ids import new_id
-from app.core.sql import Json, table
+from app.core.sql import Json, all_rows, table
 
 E = TypeVar("E", bound="Event")
 REACTIONS_DEPTH_MAX = 1_000
@@ -224,6 +224,14 @@ async def flush_events(db: AsyncSession) -> None:
     connection = await db.connection()
     await connection.execute(_append, [_row(event, actor, request_id) for event in pending])
     pending.clear()
+
+
+async def facts_about(
+    db: AsyncSession, aggregate_ids: Sequence[UUID], *, rows_max: int
+) -> Sequence[sa.RowMapping]:
+    """The first facts about these things, in the order they were stated."""
+    mine = _outbox.c.aggregate_id.in_(aggregate_ids)
+    return await all_rows(db, sa.select(_outbox).where(mine).order_by(_outbox.c.id).limit(rows_max))
 
 
 def _row(event: Event, actor: Actor, request_id: str) -> dict[str, Any]:

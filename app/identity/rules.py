@@ -22,6 +22,7 @@ class Right(StrEnum):
     ORDERS_WRITE = "orders.write"
     REFUNDS_WRITE = "refunds.write"
     LEDGER_READ = "ledger.read"
+    REFUNDS_APPROVE = "refunds.approve"
     STAFF_WRITE = "staff.write"
     API_KEYS_WRITE = "api_keys.write"
     AUDIT_READ = "audit.read"
@@ -70,8 +71,9 @@ PLATFORM_RIGHTS: Mapping[PlatformRole, frozenset[Right]] = {
 if ROLE_RIGHTS.keys() != set(ShopRole) or PLATFORM_RIGHTS.keys() != set(PlatformRole):
     raise AssertionError("every role has a row")
 
-# A key that could make operators or further keys would outlive its own revocation.
-KEY_RIGHTS = _SHOP_RIGHTS - {Right.STAFF_WRITE, Right.API_KEYS_WRITE}
+# A key that could make operators or further keys would outlive its own revocation, and no key is
+# the second person that looks at a large refund.
+KEY_RIGHTS = _SHOP_RIGHTS - {Right.STAFF_WRITE, Right.API_KEYS_WRITE, Right.REFUNDS_APPROVE}
 
 
 def rights_of_role(role: str | None) -> frozenset[Right]:

@@ -105,3 +105,93 @@ class RefundExceedsLine(Problem):
     code = "refund_exceeds_line"
     title = "More than was bought and kept of this line"
     title_zh = "超过该商品可退数量"
+
+
+class RefundExceedsShipping(Problem):
+    """More shipping would be refunded than was paid and kept."""
+
+    status = HTTPStatus.CONFLICT
+    code = "refund_exceeds_shipping"
+    title = "More than is left of the shipping"
+    title_zh = "超过可退运费"
+
+
+class RefundTotalChanged(Problem):
+    """Another refund of this order was decided meanwhile; `refunded_amount` is the total now."""
+
+    status = HTTPStatus.CONFLICT
+    code = "refund_total_changed"
+    title = "Another refund of this order was decided meanwhile"
+    title_zh = "该订单的退款总额已变化，请刷新后重试"
+
+
+class RefundAmountChanged(Problem):
+    """What is wanted back comes to another amount by now, `amount`; ask again with it."""
+
+    status = HTTPStatus.CONFLICT
+    code = "refund_amount_changed"
+    title = "The refund comes to another amount by now"
+    title_zh = "可退金额已变化，请确认新的金额"
+
+
+class RefundAwaitsApproval(Problem):
+    """A refund of this order waits for a second operator already."""
+
+    status = HTTPStatus.CONFLICT
+    code = "refund_awaits_approval"
+    title = "Another refund of this order awaits approval"
+    title_zh = "该订单已有退款待复核"
+
+
+class RefundApprovalDecided(Problem):
+    """Somebody has approved or rejected it already."""
+
+    status = HTTPStatus.CONFLICT
+    code = "refund_approval_decided"
+    title = "The refund has been approved or rejected already"
+    title_zh = "该退款已复核"
+
+
+class SecondApproverNeeded(Problem):
+    """Only a person other than the one who asked may approve; an API key is no person."""
+
+    status = HTTPStatus.CONFLICT
+    code = "second_approver_needed"
+    title = "Another operator has to approve this refund"
+    title_zh = "需由另一位操作员复核"
+
+
+class OrderIsClosed(Problem):
+    """The order is closed: its time for requests is over, or all of it was refunded."""
+
+    status = HTTPStatus.CONFLICT
+    code = "order_closed"
+    title = "The order is closed"
+    title_zh = "订单已关闭"
+
+
+class AfterSalesWindowOver(Problem):
+    """The days to send goods back without a reason are over; `until` was the last moment."""
+
+    status = HTTPStatus.CONFLICT
+    code = "after_sales_window_over"
+    title = "The return period is over"
+    title_zh = "已超过无理由退货期限"
+
+
+class AfterSalesOpen(Problem):
+    """A request about this order is not decided yet."""
+
+    status = HTTPStatus.CONFLICT
+    code = "after_sales_open"
+    title = "Another request about this order is open"
+    title_zh = "该订单已有进行中的售后申请"
+
+
+class WrongAfterSalesState(Problem):
+    """The request is not where this step begins; `state` says where it is."""
+
+    status = HTTPStatus.CONFLICT
+    code = "wrong_after_sales_state"
+    title = "The request is not at that step"
+    title_zh = "售后申请当前状态不允许此操作"

@@ -86,6 +86,36 @@ class OrderReceived(OrderEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderClosed(OrderEvent):
+    """The time for returns and complaints is over; what the buyer has kept is kept."""
+
+    kind: ClassVar[str] = "order.closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AfterSalesRequested(OrderEvent):
+    """A buyer wants so much money back."""
+
+    kind: ClassVar[str] = "order.after_sales_requested"
+
+    after_sales_id: UUID
+    reason: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AfterSalesDecided(OrderEvent):
+    """A request has moved on: `state` says to where, by the shop or by the buyer."""
+
+    kind: ClassVar[str] = "order.after_sales_decided"
+
+    after_sales_id: UUID
+    state: str
+    refund_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRefundOwed(OrderEvent):
     """All the money of this order has to go back, for the stated reason."""
 
@@ -138,6 +168,9 @@ EVENTS: tuple[type[Event], ...] = (
     OrderExpired,
     OrderShipped,
     OrderReceived,
+    OrderClosed,
+    AfterSalesRequested,
+    AfterSalesDecided,
     OrderRefundOwed,
     OrderRebateOwed,
     OrderRefunded,

@@ -1,6 +1,6 @@
-"""What the worker does about orders: expire those that nobody paid, after asking the provider."""
+"""What the worker does about orders: expire the unpaid after asking the provider, close the old."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import sqlalchemy as sa
@@ -63,4 +63,26 @@ async def _stopped(context: JobContext, row: sa.RowMapping, now: datetime) -> Ch
     return await gateway.cancel(wish, now=now)
 
 
-JOBS = (Job("orders.expire_unpaid", 1, expire_unpaid),)
+async def close_received(context: JobContext) -> int:
+    """Close orders whose time for returns is over, a batch a transaction."""
+    now = context.now()
+    rows_max = context.settings.sweep_batch_rows
+    close = partial(
+        service.close_received,
+        close_after=timedelta(seconds=context.settings.order_close_seconds),
+        rows_max=rows_max,
+        now=now,
+    )
+    total = 0
+    for _ in range(BATCHES_MAX):
+        closed = await context.database.transact(close)
+        total += closed
+        if closed < rows_max:
+            break
+    return total
+
+
+JOBS = (
+    Job("orders.expire_unpaid", 1, expire_unpaid),
+    Job("orders.close_received", 60, close_received),
+)

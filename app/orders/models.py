@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
+from app.catalog.models import RefundPolicy
 from app.core.sql import Json, enum_column
 
 
@@ -55,13 +56,55 @@ class LineOrigin(StrEnum):
     GIFT = "gift"
 
 
+class AfterSalesKind(StrEnum):
+    """Money alone, or goods for money."""
+
+    REFUND_ONLY = "refund_only"
+    RETURN_AND_REFUND = "return_and_refund"
+
+
+class AfterSalesReason(StrEnum):
+    """Why a buyer wants money back; a change of mind has its time, a fault has the order's."""
+
+    CHANGED_MIND = "changed_mind"
+    DAMAGED = "damaged"
+    WRONG_ITEM = "wrong_item"
+    MISSING = "missing"
+    NOT_AS_DESCRIBED = "not_as_described"
+    LATE = "late"
+    OTHER = "other"
+
+
+class AfterSalesState(StrEnum):
+    """Where a request stands; it is open until it is approved, rejected or withdrawn."""
+
+    REQUESTED = "requested"
+    RETURNING = "returning"
+    AWAITING_APPROVAL = "awaiting_approval"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+class ApprovalState(StrEnum):
+    """Whether a second operator has decided."""
+
+    AWAITING = "awaiting"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
 _PLACED = sa.text("status = 'placed'")
+_RECEIVED = sa.text("status = 'paid' AND fulfilment = 'received'")
+_OPEN = sa.text("state IN ('requested', 'returning', 'awaiting_approval')")
+_AWAITING = sa.text("state = 'awaiting'")
 
 
 class Order(SQLModel, table=True):
     """What was promised at which price; `priced` is the quote it was placed on and never changes.
 
     `units` maps variant ids to quantities, so that stock follows the order without its lines.
+    `refund_policy` is the shop's of when it was placed.
     """
 
     __tablename__ = "orders"
@@ -70,6 +113,12 @@ class Order(SQLModel, table=True):
         sa.Index("ix_orders_shop_id", "shop_id", "id"),
         sa.Index("ix_orders_group_id", "group_id"),
         sa.Index("ix_orders_due", "expires_at", postgresql_where=_PLACED, sqlite_where=_PLACED),
+        sa.Index(
+            "ix_orders_received",
+            "received_at",
+            postgresql_where=_RECEIVED,
+            sqlite_where=_RECEIVED,
+        ),
         sa.CheckConstraint(
             "total_amount = goods_amount + shipping_amount AND total_amount >= 0", "total"
         ),
@@ -106,6 +155,11 @@ class Order(SQLModel, table=True):
     received_at: datetime | None = None
     ended_at: datetime | None = None
     refund_due_reason: str | None = Field(default=None, max_length=32)
+    refund_policy: RefundPolicy = Field(
+        default=RefundPolicy.KEEP,
+        sa_type=enum_column(RefundPolicy),
+        sa_column_kwargs={"server_default": RefundPolicy.KEEP.value},
+    )
     carrier: str | None = Field(default=None, max_length=60)
     tracking_number: str | None = Field(default=None, max_length=60)
 
@@ -179,7 +233,8 @@ class OrderAddress(SQLModel, table=True):
 class OrderRefundPart(SQLModel, table=True):
     """What a refund pays back for: units of a line, money on a line, or (no line) the shipping.
 
-    `restocked_quantity` of the units went up for sale again.
+    `restocked_quantity` of the units went up for sale again. `withheld_amount` is what of their
+    shares was kept back, because the rest costs more alone; below zero it was given back.
     """
 
     __tablename__ = "order_refund_parts"
@@ -195,3 +250,98 @@ class OrderRefundPart(SQLModel, table=True):
     quantity: int
     restocked_quantity: int = 0
     amount: int = Field(sa_type=sa.BigInteger)
+    withheld_amount: int = Field(
+        default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"}
+    )
+
+
+class AfterSales(SQLModel, table=True):
+    """What a buyer wants back of a confirmed order, at the amount it was asked at.
+
+    An order has at most one that is open. `note` is the buyer's, `decision_note` the shop's.
+    """
+
+    __tablename__ = "after_sales"
+    __table_args__ = (
+        sa.Index("ix_after_sales_shop_id_state", "shop_id", "state", "id"),
+        sa.Index("ix_after_sales_order_id", "order_id"),
+        sa.Index(
+            "uq_after_sales_open_order",
+            "order_id",
+            unique=True,
+            postgresql_where=_OPEN,
+            sqlite_where=_OPEN,
+        ),
+        sa.CheckConstraint("0 <= shipping_amount AND shipping_amount <= amount", "shipping"),
+        sa.CheckConstraint("amount > 0", "amount"),
+        sa.CheckConstraint("state <> 'approved' OR refund_id IS NOT NULL", "approved"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    shop_id: UUID = Field(foreign_key="shops.id")
+    order_id: UUID = Field(foreign_key="orders.id")
+    member_id: UUID = Field(foreign_key="members.id", index=True)
+    kind: AfterSalesKind = Field(sa_type=enum_column(AfterSalesKind))
+    reason: AfterSalesReason = Field(sa_type=enum_column(AfterSalesReason))
+    note: str = Field(max_length=500)
+    shipping_amount: int = Field(sa_type=sa.BigInteger)
+    amount: int = Field(sa_type=sa.BigInteger)
+    currency: str = Field(max_length=3)
+    state: AfterSalesState = Field(sa_type=enum_column(AfterSalesState))
+    requested_at: datetime
+    decided_by: UUID | None = None
+    decided_at: datetime | None = None
+    decision_note: str | None = Field(default=None, max_length=500)
+    refund_id: UUID | None = Field(default=None, foreign_key="refunds.id")
+
+
+class AfterSalesLine(SQLModel, table=True):
+    """Units of an order line that a request is about."""
+
+    __tablename__ = "after_sales_lines"
+    __table_args__ = (sa.CheckConstraint("quantity > 0", "quantity"),)
+
+    after_sales_id: UUID = Field(primary_key=True, foreign_key="after_sales.id")
+    line_id: UUID = Field(primary_key=True, foreign_key="order_lines.id")
+    quantity: int
+
+
+class RefundApproval(SQLModel, table=True):
+    """A refund above the shop's limit that waits for a second operator; nothing is owed before.
+
+    `wish` is what was asked for, and `amount` what it came to then.
+    """
+
+    __tablename__ = "refund_approvals"
+    __table_args__ = (
+        sa.Index("ix_refund_approvals_shop_id_state", "shop_id", "state", "id"),
+        sa.Index("ix_refund_approvals_order_id", "order_id"),
+        sa.Index(
+            "uq_refund_approvals_awaiting_order",
+            "order_id",
+            unique=True,
+            postgresql_where=_AWAITING,
+            sqlite_where=_AWAITING,
+        ),
+        sa.CheckConstraint("amount > 0", "amount"),
+        sa.CheckConstraint(
+            "state <> 'approved' OR (decided_by IS NOT NULL AND decided_by <> requested_by)",
+            "second_person",
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    shop_id: UUID = Field(foreign_key="shops.id")
+    order_id: UUID = Field(foreign_key="orders.id")
+    after_sales_id: UUID | None = Field(default=None, foreign_key="after_sales.id")
+    wish: dict[str, Any] = Field(sa_type=Json)
+    amount: int = Field(sa_type=sa.BigInteger)
+    currency: str = Field(max_length=3)
+    state: ApprovalState = Field(sa_type=enum_column(ApprovalState))
+    requested_by: UUID | None = None
+    requested_by_kind: str = Field(max_length=16)
+    requested_at: datetime
+    decided_by: UUID | None = None
+    decided_at: datetime | None = None
+    decision_note: str | None = Field(default=None, max_length=500)
+    refund_id: UUID | None = Field(default=None, foreign_key="refunds.id")

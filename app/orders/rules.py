@@ -2,19 +2,35 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from app.catalog.rules import BasketGoods
 from app.core.money import BASIS_POINTS, split
-from app.orders.errors import NothingToRefund, RefundExceedsLine
-from app.orders.models import Fulfilment, OrderStatus
+from app.orders.errors import (
+    AfterSalesWindowOver,
+    NothingToRefund,
+    OrderIsClosed,
+    OrderNotConfirmed,
+    RefundExceedsLine,
+    RefundExceedsShipping,
+    WrongFulfilment,
+)
+from app.orders.models import (
+    AfterSalesKind,
+    AfterSalesReason,
+    AfterSalesState,
+    Fulfilment,
+    OrderStatus,
+)
 from app.payments.errors import RefundExceedsPayment
 from app.promotions.rules.baskets import Asked
 from app.promotions.rules.trials import Pair, Stage, priced, priced_without
 
 # Keeps the references that a shop makes up apart from those of refunds that the rules demand.
 OF_THE_SHOP = "shop:"
+OF_AFTER_SALES = "after_sales:"
 
 STATUS_MOVES: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.PLACED: frozenset({OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.EXPIRED}),
@@ -33,6 +49,77 @@ FULFILMENT_MOVES: Mapping[Fulfilment, frozenset[Fulfilment]] = {
     Fulfilment.RECEIVED: frozenset(),
 }
 assert FULFILMENT_MOVES.keys() == set(Fulfilment), "every state has a row"
+
+
+AFTER_SALES_MOVES: Mapping[AfterSalesState, frozenset[AfterSalesState]] = {
+    AfterSalesState.REQUESTED: frozenset(
+        {
+            AfterSalesState.RETURNING,
+            AfterSalesState.AWAITING_APPROVAL,
+            AfterSalesState.APPROVED,
+            AfterSalesState.REJECTED,
+            AfterSalesState.WITHDRAWN,
+        }
+    ),
+    AfterSalesState.RETURNING: frozenset(
+        {
+            AfterSalesState.AWAITING_APPROVAL,
+            AfterSalesState.APPROVED,
+            AfterSalesState.REJECTED,
+            AfterSalesState.WITHDRAWN,
+        }
+    ),
+    # Where the second operator says no, the shop has to decide again.
+    AfterSalesState.AWAITING_APPROVAL: frozenset(
+        {AfterSalesState.APPROVED, AfterSalesState.REQUESTED}
+    ),
+    AfterSalesState.APPROVED: frozenset(),
+    AfterSalesState.REJECTED: frozenset(),
+    AfterSalesState.WITHDRAWN: frozenset(),
+}
+assert AFTER_SALES_MOVES.keys() == set(AfterSalesState), "every state has a row"
+
+
+def after_sales_from(target: AfterSalesState) -> tuple[AfterSalesState, ...]:
+    """The states from which a request may move to the target."""
+    return tuple(state for state, targets in AFTER_SALES_MOVES.items() if target in targets)
+
+
+def check_after_sales(
+    order: Mapping[Any, Any],
+    kind: AfterSalesKind,
+    reason: AfterSalesReason,
+    *,
+    return_period: timedelta,
+    now: datetime,
+) -> None:
+    """Refuse a request that comes too early or too late; `order` is the row as it stands.
+
+    A change of mind has its days from the receipt on, a fault has until the order closes. Goods
+    come back only once they were sent.
+    """
+    if order["status"] == OrderStatus.CLOSED:
+        raise OrderIsClosed
+    if order["status"] != OrderStatus.PAID or order["confirmed_at"] is None:
+        raise OrderNotConfirmed(status=order["status"])
+    is_sent = order["fulfilment"] in (Fulfilment.SHIPPED, Fulfilment.RECEIVED)
+    if kind is AfterSalesKind.RETURN_AND_REFUND and not is_sent:
+        raise WrongFulfilment(fulfilment=order["fulfilment"])
+    received_at = order["received_at"]
+    if reason is AfterSalesReason.CHANGED_MIND and received_at is not None:
+        until = received_at + return_period
+        if now > until:
+            raise AfterSalesWindowOver(until=until.isoformat())
+
+
+def is_of_people(reference: str) -> bool:
+    """Whether somebody decided this refund, and not a rule."""
+    return reference.startswith((OF_THE_SHOP, OF_AFTER_SALES))
+
+
+def needs_second(above_amount: int | None, decided: Iterable[int], amount: int) -> bool:
+    """Whether a refund, with those decided by people before it, comes to more than one may give."""
+    return above_amount is not None and sum(decided) + amount > above_amount
 
 
 def is_payable(status: OrderStatus, expires_at: datetime, now: datetime) -> bool:
@@ -67,6 +154,7 @@ class RefundPart:
     line_id: UUID | None
     quantity: int
     amount: int
+    withheld_amount: int = 0
 
 
 def shares_left(
@@ -88,6 +176,39 @@ def parts_for_units(lines: Iterable[LineLeft], wanted: Mapping[UUID, int]) -> li
         amount = min(sum(line.share_amounts[:quantity]), line.left_amount)
         parts.append(RefundPart(line_id, quantity, amount))
     return parts
+
+
+def part_for_shipping(left_amount: int, amount: int) -> list[RefundPart]:
+    """A refund of shipping; none for nothing. Raises `RefundExceedsShipping`."""
+    if amount > left_amount:
+        raise RefundExceedsShipping(left_amount=left_amount)
+    return [RefundPart(None, 0, amount)] if amount else []
+
+
+def repriced(
+    parts: Sequence[RefundPart], left_amounts: Mapping[UUID, int], delta: int
+) -> list[RefundPart]:
+    """Units' parts, less what their going costs the rest; below zero it gives back.
+
+    `left_amounts` is what each line may pay back besides. No part falls under zero, and no line
+    pays more than it may: what cannot be withheld is not, and what cannot be given back stays.
+    """
+    if delta > 0:
+        cut = split(min(delta, sum(part.amount for part in parts)), [p.amount for p in parts])
+        return [
+            RefundPart(p.line_id, p.quantity, p.amount - c, c)
+            for p, c in zip(parts, cut, strict=True)
+        ]
+    line_ids = list(left_amounts)
+    slack = [left_amounts[line_id] for line_id in line_ids]
+    given = dict(zip(line_ids, split(min(-delta, sum(slack)), slack), strict=True))
+    made = [
+        RefundPart(p.line_id, p.quantity, p.amount + given[p.line_id], -given[p.line_id])
+        for p in parts
+        if p.line_id is not None
+    ]
+    named = {part.line_id for part in parts}
+    return made + [RefundPart(i, 0, a, -a) for i, a in given.items() if a and i not in named]
 
 
 def parts_for_amount(

@@ -52,8 +52,10 @@ WORK_RIGHTS = (READ_RIGHTS - OWNER_ONLY_RIGHTS) | {
     "community.write",
     "orders.write",
     "refunds.write",
+    "refunds.approve",
 }
-KEY_RIGHTS = WORK_RIGHTS | {"ledger.read", "audit.read"}
+# A key is no person: it asks for large refunds and approves none.
+KEY_RIGHTS = (WORK_RIGHTS - {"refunds.approve"}) | {"ledger.read", "audit.read"}
 
 IN_SHOP: Mapping[Who, frozenset[str]] = {
     Who.OWNER: WORK_RIGHTS | OWNER_ONLY_RIGHTS,
@@ -149,6 +151,8 @@ PROMOTION, CAMPAIGN = SHOP + "/promotions/{promotion_id}", SHOP + "/campaigns/{c
 BRAND, AUDIENCE = SHOP + "/brands/{brand_id}", SHOP + "/audiences/{audience_id}"
 BATCH = SHOP + "/coupon-batches/{batch_id}"
 ORDER = SHOP + "/orders/{order_id}"
+AFTER_SALES = SHOP + "/after-sales/{after_sales_id}"
+APPROVAL = SHOP + "/refund-approvals/{approval_id}"
 
 POLICY: Mapping[tuple[str, str], Rule] = {
     # The service itself.
@@ -283,6 +287,23 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("POST", SHOP + "/refunds/{refund_id}/retry"): _of_shop("refunds.write"),
     ("GET", SHOP + "/payments"): _of_shop("orders.read"),
     ("GET", SHOP + "/disputes"): _of_shop("orders.read"),
+    # After the sale. That a second person approves is no right, see test_refund_approvals.
+    ("POST", "/v1/orders/{order_id}/refund-previews"): OWN,
+    ("POST", "/v1/orders/{order_id}/after-sales"): OWN,
+    ("GET", "/v1/orders/{order_id}/timeline"): OWN,
+    ("GET", "/v1/after-sales"): MEMBER,
+    ("GET", "/v1/after-sales/{after_sales_id}"): OWN,
+    ("POST", "/v1/after-sales/{after_sales_id}/withdraw"): OWN,
+    ("POST", ORDER + "/refund-previews"): _of_shop("orders.read"),
+    ("GET", ORDER + "/timeline"): _of_shop("orders.read"),
+    ("GET", SHOP + "/after-sales"): _of_shop("orders.read"),
+    ("GET", AFTER_SALES): _of_shop("orders.read"),
+    ("POST", AFTER_SALES + "/approve"): _of_shop("refunds.write"),
+    ("POST", AFTER_SALES + "/await-return"): _of_shop("refunds.write"),
+    ("POST", AFTER_SALES + "/reject"): _of_shop("refunds.write"),
+    ("GET", SHOP + "/refund-approvals"): _of_shop("orders.read"),
+    ("POST", APPROVAL + "/approve"): _of_shop("refunds.approve"),
+    ("POST", APPROVAL + "/reject"): _of_shop("refunds.approve"),
     # Both the promotion and the orders are told about, and margins, too.
     ("POST", SHOP + "/promotion-replays"): _of_shop(
         "promotions.read", "orders.read", "catalog.read"

@@ -33,6 +33,8 @@ UNKEYED = {
     "/v1/quotes": "writes nothing",
     "/v1/operator/shops/{shop_id}/promotions/previews": "writes nothing",
     "/v1/operator/shops/{shop_id}/promotion-replays": "writes nothing",
+    "/v1/orders/{order_id}/refund-previews": "writes nothing",
+    "/v1/operator/shops/{shop_id}/orders/{order_id}/refund-previews": "writes nothing",
     "/v1/auth/wechat": "the kept answer would hold tokens",
     "/v1/auth/refresh": "the kept answer would hold tokens; a token works once",
     "/v1/auth/sign-out": "ending twice is ending once",

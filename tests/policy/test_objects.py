@@ -218,6 +218,8 @@ async def more_of_everything(world: World) -> None:
             "audience_id",
             "member_id",
             "refund_id",
+            "after_sales_id",
+            "approval_id",
         ):
             for _ in range(2):
                 await yard.make(parameter)

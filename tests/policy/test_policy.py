@@ -14,6 +14,7 @@ from tests.factories import Caller
 from tests.payments.signed import message, sign
 from tests.policy.contract import FORM, Operation, operations
 from tests.policy.table import (
+    AFTER_SALES,
     CAMPAIGN,
     COMMUNITY,
     KEY_RIGHTS,
@@ -69,6 +70,14 @@ async def _all_of_it(_world: World, _who: Who) -> Any:
     return {"reason": "cancelled_by_shop", "reference": uuid4().hex}
 
 
+async def _whatever_is_left(_world: World, _who: Who) -> Any:
+    return {}
+
+
+async def _all_for_a_fault(_world: World, _who: Who) -> Any:
+    return {"kind": "refund_only", "reason": "damaged"}
+
+
 BODIES: dict[tuple[str, str], Make] = {
     ("POST", "/v1/orders"): _quoted,
     ("POST", "/v1/auth/refresh"): _refreshed,
@@ -77,6 +86,9 @@ BODIES: dict[tuple[str, str], Make] = {
     ("POST", "/v1/operator/auth/password"): _password,
     ("POST", SHOP + "/coupon-batches"): _for_coupons,
     ("POST", ORDER + "/refunds"): _all_of_it,
+    ("POST", ORDER + "/refund-previews"): _whatever_is_left,
+    ("POST", "/v1/orders/{order_id}/refund-previews"): _whatever_is_left,
+    ("POST", "/v1/orders/{order_id}/after-sales"): _all_for_a_fault,
 }
 # Where the object must be in another state than a fresh one is.
 MAKERS: dict[tuple[str, str], Callable[[Yard], Awaitable[UUID]]] = {
@@ -84,6 +96,7 @@ MAKERS: dict[tuple[str, str], Callable[[Yard], Awaitable[UUID]]] = {
     ("POST", "/v1/orders/{order_id}/cancel"): Yard.make_placed,
     ("POST", "/v1/orders/{order_id}/receive"): Yard.make_shipped,
     ("POST", "/v1/groups/{group_id}/leave"): Yard.make_own_group,
+    ("POST", AFTER_SALES + "/await-return"): Yard.make_return,
     ("POST", PRODUCT + "/publish"): Yard.make_draft,
     ("POST", CAMPAIGN + "/stop"): lambda yard: yard.campaign(size=3),
     ("POST", PROMOTION + "/pause"): Yard.make_live,

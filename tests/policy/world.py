@@ -269,6 +269,30 @@ class Yard(Market):
         """The name of a provider that sends messages."""
         return Signed.set_up(self).name
 
+    async def make_after_sales_id(self) -> UUID:
+        """A request that nobody has decided."""
+        order_id = await self.make_order_id()
+        body = {"kind": "refund_only", "reason": "damaged"}
+        answer = await self.buyer_.post(f"/v1/orders/{order_id}/after-sales", body)
+        assert answer.status_code == 201, answer.text
+        return UUID(answer.json()["id"])
+
+    async def make_return(self) -> UUID:
+        """A request to send goods back."""
+        order_id = await self.make_shipped()
+        body = {"kind": "return_and_refund", "reason": "damaged"}
+        answer = await self.buyer_.post(f"/v1/orders/{order_id}/after-sales", body)
+        assert answer.status_code == 201, answer.text
+        return UUID(answer.json()["id"])
+
+    async def make_approval_id(self) -> UUID:
+        """A refund that the owner has asked a second person for."""
+        order_id = await self.make_order_id()
+        await self._change_shop(refund_approval_above_amount=0)
+        made = await self.refund(self.owner, {"id": order_id}, reference=uuid4().hex)
+        await self._change_shop(refund_approval_above_amount=None)
+        return UUID(made["approval_id"])
+
     async def make_operator_id(self) -> UUID:
         return await self.operator(self.shop_id, role=ShopRole.STAFF)
 
@@ -319,6 +343,8 @@ PARAMETERS = (
     "refund_id",
     "event_id",
     "gateway",
+    "after_sales_id",
+    "approval_id",
     "operator_id",
     "key_id",
     "address_id",

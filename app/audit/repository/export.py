@@ -22,6 +22,7 @@ THROUGH: Mapping[str, tuple[str, str]] = {
     "campaign_prices": ("campaign_id", "campaigns"),
     "order_lines": ("order_id", "orders"),
     "order_refund_parts": ("order_id", "orders"),
+    "after_sales_lines": ("after_sales_id", "after_sales"),
     "sandbox_entries": ("payment_id", "payments"),
     "refund_rounds": ("refund_id", "refunds"),
     "outbox_handled": ("event_id", "outbox_events"),
@@ -56,6 +57,8 @@ WITHHELD: Mapping[str, str] = {
 WITHHELD_COLUMNS: Mapping[str, frozenset[str]] = {
     "payments": frozenset({"token"}),
     "orders": frozenset({"tracking_number"}),
+    # What a buyer writes may be about anybody.
+    "after_sales": frozenset({"note", "decision_note"}),
     # Whoever has a code has what it is worth.
     "coupons": frozenset({"code"}),
     # Whoever only looked is nobody that the shop knows.

@@ -66,6 +66,7 @@ _every = sa.select(
     _shops.c.allow_free_orders,
     _shops.c.promotion_policy,
     _shops.c.discount_cap_bp,
+    _shops.c.refund_policy,
     # As text: it is read once for a basket, not once for each line.
     sa.cast(_shops.c.promotion_denials, sa.Text).label("promotion_denials"),
 ).select_from(
@@ -137,6 +138,7 @@ def _terms(shop_id: UUID, row: sa.Row[*tuple[Any, ...]]) -> ShopTerms:
         promotion_policy=row.promotion_policy,
         discount_cap_bp=row.discount_cap_bp,
         promotion_denials=tuple(json.loads(row.promotion_denials)),
+        refund_policy=row.refund_policy,
     )
 
 

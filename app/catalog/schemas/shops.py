@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
-from app.catalog.models import PromotionPolicy, ShopStatus
+from app.catalog.models import PromotionPolicy, RefundPolicy, ShopStatus
 from app.catalog.schemas.goods import example
 from app.core.http.schema import Amount, Currency, Flag, Line, Shown, Slug, Tag, Wish
 
@@ -82,6 +82,9 @@ class ShopShown(Shown):
     time_zone: str
     status: ShopStatus
     shipping_flat_amount: int = Field(description="Shipping of an order, in minor units.")
+    refund_policy: RefundPolicy = Field(
+        description="Of orders placed from now on: what a refund of a part of them costs the rest."
+    )
 
 
 class OperatorShopShown(ShopShown):
@@ -93,6 +96,9 @@ class OperatorShopShown(ShopShown):
         description="The share of the goods at their set prices that promotions may take off."
     )
     promotion_denials: list[Denial]
+    refund_approval_above_amount: int | None = Field(
+        description="Refunds of an order that come to more need a second operator; null for none."
+    )
     version: int
     created_at: datetime
 
@@ -133,6 +139,13 @@ class EditShop(Wish):
     )
     promotion_denials: Denials = Field(
         default_factory=list, description="All pairs that never meet; they replace those there are."
+    )
+    refund_policy: RefundPolicy = Field(
+        default_factory=lambda: RefundPolicy.KEEP,
+        description="`keep`: units pay back their share; `reprice`: less what their going costs.",
+    )
+    refund_approval_above_amount: Amount | None = Field(
+        default=None, description="Above it a second operator confirms; null takes it off."
     )
 
 

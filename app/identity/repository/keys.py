@@ -97,6 +97,12 @@ async def keys(
     return (await db.execute(statement)).mappings().all()
 
 
+async def maker_of_key(db: AsyncSession, key_id: UUID) -> UUID | None:
+    """The operator who made a key."""
+    found = await db.execute(sa.select(_keys.c.created_by).where(_keys.c.id == key_id))
+    return found.scalar_one_or_none()
+
+
 async def revoke_key(db: AsyncSession, shop_id: UUID, key_id: UUID, *, now: datetime) -> bool:
     """End a live key of this shop."""
     statement = (

@@ -1,6 +1,7 @@
 """What identity does, one group of verbs a file; other features call what stands here."""
 
 from app.identity.service.addresses import Address, address_of
+from app.identity.service.api_keys import maker_of_key
 from app.identity.service.members import create_member, names_of, openid_of
 from app.identity.service.operators import create_operator
 from app.identity.service.staff import grant_role
@@ -11,6 +12,7 @@ __all__ = [
     "create_member",
     "create_operator",
     "grant_role",
+    "maker_of_key",
     "names_of",
     "openid_of",
 ]

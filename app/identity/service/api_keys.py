@@ -67,6 +67,11 @@ async def keys_of(db: AsyncSession, shop_id: UUID, paging: Paging) -> Slice[RowM
     return paging.cut(rows, lambda row: (row["api_key_id"],))
 
 
+async def maker_of_key(db: AsyncSession, key_id: UUID) -> UUID | None:
+    """The operator who answers for what a key does: the one who made it."""
+    return await repository.maker_of_key(db, key_id)
+
+
 async def revoke_key(db: AsyncSession, shop_id: UUID, key_id: UUID, *, now: datetime) -> None:
     """End a key at once; `NotFound` when it is no live key of this shop."""
     if not await repository.revoke_key(db, shop_id, key_id, now=now):

@@ -103,6 +103,12 @@ async def order_of_shop(db: AsyncSession, shop_id: UUID, order_id: UUID) -> sa.R
     return await first_row(db, statement)
 
 
+async def order_by(db: AsyncSession, which: Mapping[str, UUID]) -> sa.RowMapping | None:
+    """One order that has these column values."""
+    mine = [_orders.c[name] == value for name, value in which.items()]
+    return await first_row(db, sa.select(*_BRIEF).where(*mine))
+
+
 async def order_with_address(db: AsyncSession, which: dict[str, Any]) -> sa.RowMapping | None:
     """One order with where it goes; no recipient once the buyer's personal data was erased."""
     values = {f"of_{name}": value for name, value in which.items()}

@@ -24,9 +24,9 @@ from app.orders.schemas import (
     OwedRefundShown,
     PromotionReplayShown,
     PromotionReplayWish,
+    RefundDecisionShown,
     RefundPage,
     RefundRequest,
-    RefundShown,
     ShipWish,
 )
 from app.orders.service import RefundWish
@@ -112,18 +112,26 @@ async def ship(
         errors.NothingToRefund,
         errors.RefundExceedsLine,
         payment_errors.OrderDisputed,
+        errors.RefundExceedsShipping,
+        errors.RefundAmountChanged,
+        errors.RefundTotalChanged,
+        errors.RefundAwaitsApproval,
         payment_errors.RefundExceedsPayment,
         payment_errors.RefundReferenceUsed,
     ),
 )
 async def refund(
     shop_id: UUID, order_id: UUID, wish: RefundRequest, _: Refunds, db: Db, now: Now
-) -> RefundShown:
-    """Decide a refund; it is sent to the buyer within seconds, `state` tells when it is back."""
+) -> RefundDecisionShown:
+    """Decide a refund; it is sent to the buyer within seconds, `state` tells when it is back.
+
+    Above the shop's limit it is `awaiting_approval`: nothing is owed until a second operator has
+    approved it. A closed order is refunded alike.
+    """
+    said = wish.model_dump(exclude={"lines"})
     units = {line.line_id: line.quantity for line in wish.lines} if wish.lines else None
-    deciding = RefundWish(units, wish.amount, wish.reason, wish.reference, wish.restock)
-    made = await service.refund(db, shop_id, order_id, deciding, now=now)
-    return RefundShown.model_validate(dict(made))
+    deciding = RefundWish(units=units, **said)
+    return RefundDecisionShown.of(await service.refund(db, shop_id, order_id, deciding, now=now))
 
 
 @refunds_router.get("", responses=problems(*_SIGNED, NotFound, InvalidCursor))

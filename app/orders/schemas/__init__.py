@@ -1,5 +1,18 @@
 """Shapes of quotes, orders, payments, refunds and replays."""
 
+from app.orders.schemas.after_sales import (
+    AfterSalesGrant,
+    AfterSalesPage,
+    AfterSalesRequest,
+    AfterSalesShown,
+    DecisionNote,
+    DecisionReason,
+    RefundApprovalPage,
+    RefundApprovalShown,
+    RefundDecisionShown,
+    RefundPreviewShown,
+    RefundPreviewWish,
+)
 from app.orders.schemas.quotes import (
     CouponRefusedShown,
     QuoteShown,
@@ -18,6 +31,7 @@ from app.orders.schemas.shown import (
     RefundPage,
     RefundShown,
 )
+from app.orders.schemas.timelines import TimelineShown
 from app.orders.schemas.wishes import (
     AddOnChoiceWish,
     DeliveryAddressWish,
@@ -33,8 +47,14 @@ from app.orders.schemas.wishes import (
 
 __all__ = [
     "AddOnChoiceWish",
+    "AfterSalesGrant",
+    "AfterSalesPage",
+    "AfterSalesRequest",
+    "AfterSalesShown",
     "BegunPaymentShown",
     "CouponRefusedShown",
+    "DecisionNote",
+    "DecisionReason",
     "DeliveryAddressShown",
     "DeliveryAddressWish",
     "GroupChoice",
@@ -52,9 +72,15 @@ __all__ = [
     "PromotionReplayWish",
     "QuoteShown",
     "QuoteWish",
+    "RefundApprovalPage",
+    "RefundApprovalShown",
+    "RefundDecisionShown",
     "RefundLineWish",
     "RefundPage",
+    "RefundPreviewShown",
+    "RefundPreviewWish",
     "RefundRequest",
     "RefundShown",
     "ShipWish",
+    "TimelineShown",
 ]

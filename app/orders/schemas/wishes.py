@@ -8,7 +8,16 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from app.catalog.rules import Wanted
-from app.core.http.schema import EachOnce, Flag, Line, PositiveAmount, Quantity, Tag, Wish
+from app.core.http.schema import (
+    Amount,
+    EachOnce,
+    Flag,
+    Line,
+    PositiveAmount,
+    Quantity,
+    Tag,
+    Wish,
+)
 from app.core.money import LINES_MAX, QUANTITY_MAX
 from app.groupbuy.service import GroupWish
 from app.identity.service import Address
@@ -209,7 +218,10 @@ class RefundLineWish(Wish):
 
 
 class RefundRequest(Wish):
-    """Units by line at their frozen shares, or an amount, or (neither) all that is left."""
+    """Units by line and shipping, or an amount, or (none of them) all that is left.
+
+    What is `expected` is what the asker was shown; where it is not so any more, nothing happens.
+    """
 
     model_config = _example(
         {"lines": [{"line_id": _ID, "quantity": 1}], "reason": "damaged", "reference": "R-1001"},
@@ -218,15 +230,23 @@ class RefundRequest(Wish):
     )
 
     lines: Annotated[list[RefundLineWish], Field(min_length=1, max_length=LINES_MAX)] | None = None
+    shipping_amount: PositiveAmount | None = None
     amount: PositiveAmount | None = None
+    expected_amount: PositiveAmount | None = Field(
+        default=None, description="What the refund comes to, as the preview said."
+    )
+    expected_refunded_amount: Amount | None = Field(
+        default=None, description="What all refunds decided before this one come to."
+    )
     reason: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
     reference: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z._-]{1,80}$")]
     restock: Flag = True
 
     @model_validator(mode="after")
     def _not_both(self) -> Self:
-        if self.lines is not None and self.amount is not None:
-            raise ValueError("either lines or amount")
+        named = self.lines is not None or self.shipping_amount is not None
+        if named and self.amount is not None:
+            raise ValueError("either lines and shipping_amount, or amount")
         if self.lines and len({line.line_id for line in self.lines}) < len(self.lines):
             raise ValueError("a line is named twice")
         return self

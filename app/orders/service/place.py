@@ -170,6 +170,7 @@ def _order(buying: Buying, held: Hold) -> dict[str, Any]:
         "units": {str(v): quantity for v, quantity in priced.units().items()},
         "placed_at": buying.now,
         "expires_at": held.expires_at,
+        "refund_policy": priced.goods.shop.refund_policy,
         **dict.fromkeys(_NOT_YET),
     }
 

@@ -1,6 +1,6 @@
 """Refunds of orders: units at their frozen shares, amounts, or everything that is left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,12 @@ from app.core.audit_log import note
 from app.core.errors import NotFound
 from app.core.ids import new_id
 from app.groupbuy import service as groupbuy
-from app.orders.errors import NothingToRefund, OrderNotConfirmed
+from app.orders.errors import (
+    NothingToRefund,
+    OrderNotConfirmed,
+    RefundAmountChanged,
+    RefundTotalChanged,
+)
 from app.orders.events import (
     OrderRebateOwed,
     OrderRefunded,
@@ -24,15 +29,10 @@ from app.orders.events import (
 )
 from app.orders.models import Fulfilment, OrderDispute
 from app.orders.repository import orders as repository
-from app.orders.rules import (
-    OF_THE_SHOP,
-    LineLeft,
-    RefundPart,
-    parts_for_amount,
-    parts_for_units,
-    shares_left,
-)
+from app.orders.rules import LineLeft, RefundPart, is_of_people, needs_second
+from app.orders.service.approvals import ask_second
 from app.orders.service.facts import fact
+from app.orders.service.plan import Plan, RefundWish, lines_left, planned
 from app.payments import service as payments
 from app.payments.errors import NotYetError, RefundExceedsPayment
 from app.payments.events import RefundAdopted
@@ -40,76 +40,93 @@ from app.payments.service import RefundOrder
 
 
 @dataclass(frozen=True, slots=True)
-class RefundWish:
-    """Units by line, or an amount, or (neither) all that is left; `reference` is the shop's own.
+class Decision:
+    """The refund that is owed now, or the approval that it waits for."""
 
-    `restock` puts refunded units that have not left the house up for sale again.
-    """
-
-    units: Mapping[UUID, int] | None
-    amount: int | None
-    reason: str
-    reference: str
-    restock: bool
+    refund: sa.RowMapping | None
+    approval: sa.RowMapping | None
 
 
 async def refund(
     db: AsyncSession, shop_id: UUID, order_id: UUID, wish: RefundWish, *, now: datetime
-) -> sa.RowMapping:
-    """Decide a refund of a confirmed order; the worker sends the money.
+) -> Decision:
+    """Decide a refund of a confirmed order, closed or not; the worker sends the money.
 
     The payment's row is held first, so that refunds of one order are decided one after another.
+    Above the shop's limit it waits for a second operator, and nothing is owed.
     """
     row = await repository.order_of_shop(db, shop_id, order_id)
     if row is None:
         raise NotFound
     if row["confirmed_at"] is None:
         raise OrderNotConfirmed
-    await payments.hold(db, order_id)
-    lines = await _lines_left(db, order_id)
-    parts = await _parts(db, row, lines, wish)
-    amount = sum(part.amount for part in parts)
-    if amount == 0:
+    return await decide(db, row, wish, now=now)
+
+
+async def decide(
+    db: AsyncSession,
+    row: sa.RowMapping,
+    wish: RefundWish,
+    *,
+    after_sales_id: UUID | None = None,
+    now: datetime,
+) -> Decision:
+    """Owe what was wished, if it is what was expected and within what one person may give."""
+    paid = await payments.hold(db, row["id"])
+    told = wish.expected_refunded_amount
+    if told is not None and told != paid["refund_owed_amount"]:
+        raise RefundTotalChanged(refunded_amount=paid["refund_owed_amount"])
+    plan = await _plan_of(db, row, wish)
+    shop = await catalog.shop(db, row["shop_id"])
+    before = [
+        r["amount"]
+        for r in await payments.refunds_of_order(db, row["id"])
+        if is_of_people(r["reference"])
+    ]
+    if needs_second(shop.refund_approval_above_amount, before, plan.amount):
+        asked = await ask_second(
+            db, row, wish, amount=plan.amount, after_sales_id=after_sales_id, now=now
+        )
+        return Decision(None, asked)
+    return Decision(await _owe(db, row, wish, plan, now=now), None)
+
+
+async def _plan_of(db: AsyncSession, row: sa.RowMapping, wish: RefundWish) -> Plan:
+    plan = await planned(db, row, wish)
+    if plan.amount == 0:
         raise NothingToRefund
-    owed = RefundOrder(order_id, amount, wish.reason, f"{OF_THE_SHOP}{wish.reference}")
+    if wish.expected_amount not in (None, plan.amount):
+        raise RefundAmountChanged(amount=plan.amount)
+    return plan
+
+
+async def owe_approved(
+    db: AsyncSession, row: sa.RowMapping, wish: RefundWish, *, now: datetime
+) -> sa.RowMapping:
+    """Owe what two operators have agreed on; `RefundAmountChanged` if it comes to something else.
+
+    The payment's row must be held.
+    """
+    return await _owe(db, row, wish, await _plan_of(db, row, wish), now=now)
+
+
+async def _owe(
+    db: AsyncSession, row: sa.RowMapping, wish: RefundWish, plan: Plan, *, now: datetime
+) -> sa.RowMapping:
+    order_id = row["id"]
+    reference = f"{wish.prefix}{wish.reference}"
+    owed = RefundOrder(order_id, plan.amount, wish.reason, reference)
     made = await payments.owe_refund(db, owed, now=now)
     held = await repository.hold(db, order_id)
     restocks = wish.restock and held["fulfilment"] == Fulfilment.FULFILLING
-    await _keep(db, order_id, made["id"], parts, restocks=restocks)
+    await _keep(db, order_id, made["id"], plan.parts, restocks=restocks)
     if restocks:
-        await catalog.give_back(db, _units(lines, parts))
-    await note(
-        db,
-        "order.refunded",
-        ("order", order_id),
-        at=now,
-        shop_id=shop_id,
-        change=(None, {"amount": amount, "reason": wish.reason, "reference": wish.reference}),
-    )
+        lines = await repository.lines_of(db, [order_id])
+        await catalog.give_back(db, _units(lines_left(lines), plan.parts))
+    told = {"amount": plan.amount, "reason": wish.reason, "reference": wish.reference}
+    subject = ("order", order_id)
+    await note(db, "order.refunded", subject, at=now, shop_id=row["shop_id"], change=(None, told))
     return made
-
-
-async def _lines_left(db: AsyncSession, order_id: UUID) -> list[LineLeft]:
-    return [
-        LineLeft(
-            line_id=row["id"],
-            variant_id=row["variant_id"],
-            share_amounts=shares_left(
-                row["unit_shares"], row["refunded_quantity"], row["unit_rebate_amount"]
-            ),
-            left_amount=row["payable_amount"] - row["refunded_amount"],
-        )
-        for row in await repository.lines_of(db, [order_id])
-    ]
-
-
-async def _parts(
-    db: AsyncSession, row: sa.RowMapping, lines: list[LineLeft], wish: RefundWish
-) -> list[RefundPart]:
-    if wish.units is not None:
-        return parts_for_units(lines, wish.units)
-    shipped_back = await repository.shipping_refunded(db, row["id"])
-    return parts_for_amount(lines, row["shipping_amount"] - shipped_back, wish.amount)
 
 
 def _units(lines: Sequence[LineLeft], parts: Sequence[RefundPart]) -> dict[UUID, int]:
@@ -138,6 +155,7 @@ async def _keep(
             "quantity": part.quantity,
             "restocked_quantity": part.quantity if restocks else 0,
             "amount": part.amount,
+            "withheld_amount": part.withheld_amount,
         }
         for part in parts
     ]
@@ -153,10 +171,8 @@ async def keep_parts(db: AsyncSession, row: sa.RowMapping, made: sa.RowMapping) 
 
 
 async def _spread(db: AsyncSession, row: sa.RowMapping, refund_id: UUID, amount: int) -> None:
-    lines = await _lines_left(db, row["id"])
-    shipped_back = await repository.shipping_refunded(db, row["id"])
-    parts = parts_for_amount(lines, row["shipping_amount"] - shipped_back, amount)
-    await _keep(db, row["id"], refund_id, parts, restocks=False)
+    plan = await planned(db, row, RefundWish(amount=amount))
+    await _keep(db, row["id"], refund_id, plan.parts, restocks=False)
 
 
 async def adopt_refund(db: AsyncSession, adopted: RefundAdopted) -> None:

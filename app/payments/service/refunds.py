@@ -25,10 +25,12 @@ from app.payments.service import postings
 RESEND_AFTER_SECONDS = (1, 5, 30, 120, 600, 3_600)
 
 
-async def hold(db: AsyncSession, order_id: UUID) -> None:
+async def hold(db: AsyncSession, order_id: UUID) -> sa.RowMapping:
     """Take the payment's lock first; refunds of one order are decided one after another."""
-    if await repository.hold(db, order_id) is None:
+    held = await repository.hold(db, order_id)
+    if held is None:
         raise RefundExceedsPayment
+    return held
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """All SQL of configured promotions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -94,6 +94,14 @@ async def add(db: AsyncSession, values: Mapping[str, Any]) -> sa.RowMapping:
 async def promotion(db: AsyncSession, shop_id: UUID, promotion_id: UUID) -> sa.RowMapping | None:
     """One promotion of a shop."""
     return await first_row(db, sa.select(_promotions).where(*_of(shop_id, promotion_id)))
+
+
+async def by_ids(
+    db: AsyncSession, shop_id: UUID, promotion_ids: Collection[UUID]
+) -> Sequence[sa.RowMapping]:
+    """Promotions of a shop in any state, the oldest first."""
+    mine = sa.and_(_c.shop_id == shop_id, _c.id.in_(sorted(promotion_ids)))
+    return await all_rows(db, sa.select(_promotions).where(mine).order_by(_c.id))
 
 
 def _in(state: PromotionState, now: datetime) -> sa.ColumnElement[bool]:

@@ -12,6 +12,7 @@ from app.promotions.service.limits import (
 )
 from app.promotions.service.live import LivePromotions, live, terms_of
 from app.promotions.service.moves import activate, end, pause, resume, stop_all
+from app.promotions.service.past import as_taken
 from app.promotions.service.previews import Preview, PreviewWish, preview
 from app.promotions.service.purse import (
     NO_COUPONS,
@@ -36,6 +37,7 @@ __all__ = [
     "Rehearsal",
     "Use",
     "activate",
+    "as_taken",
     "copy",
     "create",
     "draft_of",
