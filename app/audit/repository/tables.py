@@ -7,7 +7,7 @@ from app.core.http.idempotency import IdempotencyAnswer
 from app.core.sql import table
 from app.groupbuy.models import Campaign, CampaignMember, Group, Seat
 from app.orders.models import Order, OrderLine, OrderRefundPart
-from app.payments.models import Payment, Refund, SandboxEntry, SandboxNotice
+from app.payments.models import Dispute, Payment, Refund, SandboxEntry, SandboxNotice
 from app.promotions.models import (
     Coupon,
     CouponBatch,
@@ -24,6 +24,7 @@ buyers = table(Buyer)
 campaign_members = table(CampaignMember)
 campaigns = table(Campaign)
 coupons = table(Coupon)
+disputes = table(Dispute)
 entries = table(SandboxEntry)
 groups = table(Group)
 handled = table(OutboxHandled)
