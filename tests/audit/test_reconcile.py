@@ -60,10 +60,10 @@ def kinds(found: Sequence[Difference]) -> list[str]:
     return sorted(difference.kind for difference in found)
 
 
-async def paid(market: Market, token: str = "sandbox_success") -> tuple[Caller, dict[str, Any]]:
+async def paid(market: Market, way: str = "sandbox_success") -> tuple[Caller, dict[str, Any]]:
     buyer = await market.buyer()
     order = await market.place(buyer)
-    await market.pay(buyer, order, token)
+    await market.pay(buyer, order, way)
     return buyer, await market.order(buyer, order)
 
 
