@@ -21,7 +21,7 @@ from app.groupbuy.service.pages import FillEstimate
 from app.identity.adapters.passwords import Passwords
 from app.identity.adapters.wechat import WechatDoor, wechat_door
 from app.identity.deps import authenticate
-from app.payments.gateway import Gateway
+from app.payments.gateway import Gateway, hang_up
 from app.settings import Settings, settings_or_exit
 from app.wiring import ROUTERS, WIRING, gateways_of
 from app.worker import Worker
@@ -112,6 +112,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         tasks[0].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await app.state.wechat.close()
+        await hang_up(app.state.gateways)
         await database.dispose()
 
 

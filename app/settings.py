@@ -1,6 +1,7 @@
 """Every knob of the service; weak or default secrets are refused outside development."""
 
 import ipaddress
+import re
 from functools import cached_property
 from typing import Literal, Self
 
@@ -9,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 DEVELOPMENT_SECRET = "quanpu-development-secret-change-me-32b"  # noqa: S105
 SECRET_BYTES_MIN = 32
+_STRIPE_SECRET_KEY = re.compile(r"[sr]k_(test|live)_[A-Za-z0-9_]+")
+_STRIPE_PUBLISHABLE_KEY = re.compile(r"pk_(test|live)_[A-Za-z0-9_]+")
 
 
 class Settings(BaseSettings):
@@ -57,10 +60,16 @@ class Settings(BaseSettings):
     outbox_batch_rows: int = Field(default=50, ge=1, le=1_000)
     sweep_batch_rows: int = Field(default=100, ge=1, le=1_000)
 
-    gateway: Literal["sandbox"] = "sandbox"
+    gateway: Literal["sandbox", "stripe", "wechatpay"] = "sandbox"
     allow_sandbox: bool = False
     gateway_timeout_seconds: float = Field(default=10, gt=0)
     sandbox_delay_seconds: int = Field(default=5, ge=0)
+
+    stripe_secret_key: SecretStr = SecretStr("")
+    stripe_publishable_key: str = ""
+    stripe_webhook_secrets: list[SecretStr] = []
+    stripe_api_url: str = ""
+    stripe_methods: list[Literal["card", "alipay", "wechat_pay"]] = ["card", "alipay", "wechat_pay"]
 
     wechat_app_id: str = ""
     wechat_app_secret: SecretStr = SecretStr("")
@@ -112,6 +121,43 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _refuse_half_a_stripe(self) -> Self:
+        key = self.stripe_secret_key.get_secret_value()
+        if not key:
+            if self.gateway == "stripe":
+                raise ValueError("GATEWAY=stripe needs STRIPE_SECRET_KEY and the keys beside it")
+            return self
+        secret = _STRIPE_SECRET_KEY.fullmatch(key)
+        if secret is None:
+            raise ValueError("STRIPE_SECRET_KEY must begin with sk_test_, sk_live_ or rk_…")
+        public = _STRIPE_PUBLISHABLE_KEY.fullmatch(self.stripe_publishable_key)
+        if public is None or public[1] != secret[1]:
+            raise ValueError(
+                f"STRIPE_PUBLISHABLE_KEY must be the pk_{secret[1]}_… of the same mode"
+            )
+        if not self.stripe_methods or not all(
+            s.get_secret_value() for s in self.stripe_webhook_secrets
+        ):
+            raise ValueError("STRIPE_METHODS and each of STRIPE_WEBHOOK_SECRETS must not be empty")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_the_other_mode(self) -> Self:
+        """Real money moves in production only, and nothing else does there."""
+        key, production = self.stripe_secret_key.get_secret_value(), self.app_env == "production"
+        if not key:
+            return self
+        if ("_live_" in key) is not production and not self.allow_sandbox:
+            raise ValueError(
+                "STRIPE_SECRET_KEY is live outside production, or a test key in production; "
+                "set ALLOW_SANDBOX=true only where nobody can lose money by it"
+            )
+        url = self.stripe_api_url or "https://api.stripe.com"
+        if production and not url.startswith("https://"):
+            raise ValueError("STRIPE_API_URL must begin with https:// in production")
+        return self
+
+    @model_validator(mode="after")
     def _refuse_what_cannot_work(self) -> Self:
         if self.idempotency_lease_seconds <= self.request_timeout_seconds:
             raise ValueError(
@@ -126,6 +172,11 @@ class Settings(BaseSettings):
     def shows_docs(self) -> bool:
         """Whether the API's pages are served; unless told, everywhere but in production."""
         return self.app_env != "production" if self.docs_public is None else self.docs_public
+
+    @property
+    def takes_play_money(self) -> bool:
+        """Whether a buyer may choose the sandbox; one in production would shop for nothing."""
+        return self.app_env != "production" or self.allow_sandbox
 
     @cached_property
     def sqlalchemy_url(self) -> str:

@@ -26,6 +26,7 @@ from app.orders.events import EVENTS as ORDER_EVENTS
 from app.orders.events import OrderPaid, OrderRebateOwed, OrderRefunded, OrderRefundOwed
 from app.orders.jobs import JOBS as ORDER_JOBS
 from app.orders.routes import ROUTERS as ORDER_ROUTERS
+from app.payments.adapters.circuit import with_circuit
 from app.payments.adapters.sandbox import SandboxGateway
 from app.payments.adapters.timed import timed
 from app.payments.events import EVENTS as PAYMENT_EVENTS
@@ -88,4 +89,23 @@ WIRING = Wiring.of(REACTIONS, HANDLERS, EVENTS)
 def gateways_of(settings: Settings, database: Database) -> Mapping[str, Gateway]:
     """The payment gateways of this installation, by name; none may keep its caller waiting."""
     sandbox = SandboxGateway(database, delay_seconds=settings.sandbox_delay_seconds)
-    return {sandbox.name: timed(sandbox, seconds=settings.gateway_timeout_seconds)}
+    limit = settings.gateway_timeout_seconds
+    found: dict[str, Gateway] = {sandbox.name: timed(sandbox, seconds=limit)}
+    if settings.stripe_secret_key.get_secret_value():
+        stripe = _stripe(settings)
+        found[stripe.name] = with_circuit(timed(stripe, seconds=limit), database.clock.now)
+    return found
+
+
+def _stripe(settings: Settings) -> Gateway:
+    # Its SDK is large: only who uses it waits for it.
+    from app.payments.adapters.stripe import StripeAccount, StripeGateway
+
+    account = StripeAccount(
+        secret_key=settings.stripe_secret_key,
+        publishable_key=settings.stripe_publishable_key,
+        webhook_secrets=tuple(settings.stripe_webhook_secrets),
+        methods=tuple(settings.stripe_methods),
+        api_url=settings.stripe_api_url,
+    )
+    return StripeGateway(account, timeout_seconds=settings.gateway_timeout_seconds)

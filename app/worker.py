@@ -17,6 +17,7 @@ from app.core.jobs import Job, JobContext, beat
 from app.core.logging import configure_logging
 from app.core.metrics import JOB_ROWS, JOB_RUNS
 from app.core.outbox import Deliverer
+from app.payments.gateway import hang_up
 from app.settings import Settings
 from app.wiring import JOBS, WIRING, gateways_of
 
@@ -112,11 +113,13 @@ async def serve_worker(settings: Settings) -> None:
     configure_logging(settings.log_level)
     clock = SharedTestClock() if settings.app_env == "test" else SystemClock()
     database = Database(settings, wiring=WIRING, clock=clock)
-    worker = Worker(settings, database, gateways_of(settings, database))
+    gateways = gateways_of(settings, database)
+    worker = Worker(settings, database, gateways)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, worker.stop)
     try:
         await worker.run()
     finally:
+        await hang_up(gateways)
         await database.dispose()

@@ -23,7 +23,9 @@ _SECRET_TEXT = re.compile(
     r"|(?P<row>Key \([^)]*\)=|Failing row contains )\([^\n]*\)"
     r"|Bearer\s+\S+"
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"
-    r"|(?:qpk|qpr|qpi|sk_test|sk_live|whsec)_[\w-]+"
+    r"|(?:qpk|qpr|qpi|[sr]k_test|[sr]k_live|whsec)_[\w-]+"
+    # what lets a buyer's device confirm a payment
+    r"|pi_[A-Za-z0-9]+_secret_\w+"
     r"|\b1[3-9]\d{9}\b"
     r"|\b\d{13,19}\b"
     r"|[\w.+-]+@[\w-]+\.[\w.]+"

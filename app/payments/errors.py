@@ -14,6 +14,15 @@ class AlreadyPaid(Problem):
     title_zh = "订单已支付"
 
 
+class GatewayUnknown(Problem):
+    """No payment provider of this name is open to buyers here; `gateways` names those that are."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "gateway_unknown"
+    title = "No payment provider of this name"
+    title_zh = "不支持该支付方式"
+
+
 class PaymentInProgress(Problem):
     """Another payment of this order is under way; its end must be known first."""
 

@@ -1,7 +1,7 @@
 """What a payment service provider must be able to do, in our words."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
@@ -9,6 +9,9 @@ from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from app.core.errors import Problem
+
+# Plays at payments, for development and demonstrations: no money moves.
+SANDBOX = "sandbox"
 
 
 class ChargeState(StrEnum):
@@ -69,7 +72,7 @@ class Charge:
     at: datetime
     reason: str | None = None
     fee_amount: int = 0
-    next_step: Mapping[str, str] | None = None
+    next_step: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +157,8 @@ class GatewayUnavailable(Problem):
     title_zh = "支付服务暂不可用，请重试"
     lasting = False
 
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "2"})
+    def __init__(self, retry_after_seconds: int = 2) -> None:
+        super().__init__(headers={"Retry-After": str(retry_after_seconds)})
 
 
 class HookNotGenuine(Problem):
@@ -226,3 +229,18 @@ class Bookkeeper(Gateway, Protocol):
 
     def statement(self, since: datetime) -> AsyncIterator[Told]:
         """Every charge, refund and dispute made since then, as each stands now."""
+
+
+@runtime_checkable
+class KeepsOpen(Gateway, Protocol):
+    """A provider to which connections are kept open as long as the process lives."""
+
+    async def close(self) -> None:
+        """Hang up; nothing is asked after this."""
+
+
+async def hang_up(gateways: Mapping[str, Gateway]) -> None:
+    """Close what the gateways keep open."""
+    for gateway in gateways.values():
+        if isinstance(gateway, KeepsOpen):
+            await gateway.close()

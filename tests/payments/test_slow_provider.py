@@ -9,8 +9,9 @@ from structlog.testing import capture_logs
 
 from app.core.jobs import JobContext
 from app.orders.jobs import expire_unpaid
+from app.payments.adapters.guarded import Guarded
 from app.payments.adapters.sandbox import SandboxGateway
-from app.payments.adapters.timed import TimedGateway, timed
+from app.payments.adapters.timed import TimeLimit, timed
 from app.payments.gateway import Notifier
 from app.payments.jobs import ask_about_silent, hear_notices, send_refunds
 from app.settings import Settings
@@ -132,7 +133,7 @@ async def test_a_provider_that_goes_away_amid_its_notices_sends_them_again(
 
 async def test_a_provider_that_sends_its_notices_is_not_asked_for_them(market: Market) -> None:
     [gateway] = market.application.state.gateways.values()
-    sender = TimedGateway(gateway, seconds=1)
+    sender = Guarded(gateway, TimeLimit(1))
     assert not isinstance(timed(sender, seconds=1), Notifier)
     state = market.application.state
     only = JobContext(state.settings, market.database, {sender.name: sender})

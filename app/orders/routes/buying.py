@@ -23,12 +23,12 @@ from app.groupbuy import service as groupbuy
 from app.identity.deps import MaybeMember, SignedIn
 from app.orders import errors, service
 from app.orders.schemas import (
+    BegunPaymentShown,
     OrderBriefShown,
     OrderPage,
     OrderShown,
     OrderWish,
     PaymentAnswer,
-    PaymentShown,
     PaymentWish,
     QuoteShown,
     QuoteWish,
@@ -42,7 +42,7 @@ from app.orders.service import (
     Priced,
 )
 from app.payments import errors as payment_errors
-from app.payments.gateway import GatewayUnavailable
+from app.payments.gateway import SANDBOX, GatewayUnavailable
 from app.promotions.deps import CodeGuesses
 from app.promotions.errors import (
     AddOnNotOffered,
@@ -92,7 +92,9 @@ Sealer = Annotated[Tokens, Depends(_tokens)]
 async def _doors(request: Request, outside: GoOutside, settings: Config) -> Doors:
     # Asked for late: a request without a key is refused before it has an attempt.
     attempt = partial(attempt_of, request)
-    return Doors(request.app.state.gateways, settings.gateway, attempt, outside)
+    gateways = request.app.state.gateways
+    offered = {name for name in gateways if name != SANDBOX or settings.takes_play_money}
+    return Doors(gateways, offered, settings.gateway, attempt, outside)
 
 
 World = Annotated[Doors, Depends(_doors)]
@@ -196,6 +198,7 @@ async def get(order_id: UUID, buyer: SignedIn, db: ReadDb) -> OrderShown:
         errors.OrderNotPayable,
         group_errors.NewcomersOnly,
         payment_errors.AlreadyPaid,
+        payment_errors.GatewayUnknown,
         payment_errors.PaymentInProgress,
         GatewayUnavailable,
     ),
@@ -203,13 +206,18 @@ async def get(order_id: UUID, buyer: SignedIn, db: ReadDb) -> OrderShown:
 async def pay(
     order_id: UUID, wish: PaymentWish, buyer: SignedIn, db: Db, now: Now, world: World
 ) -> PaymentAnswer:
-    """Pay an order; `state` of the payment says what became of it."""
-    paying = PayWish(world.gateway, wish.token, world.attempt())
-    payment_id = await service.pay(db, buyer.id, order_id, paying, doors=world, now=now)
+    """Pay an order, or go on with the payment under way.
+
+    `state` says what became of it; while it is `pending`, `next_step` is what the payer's device
+    needs to go on. A payment under way at another gateway is stopped there first.
+    """
+    paying = PayWish(wish.gateway or world.gateway, wish.token, world.attempt())
+    begun = await service.pay(db, buyer.id, order_id, paying, doors=world, now=now)
     view = await service.order_of_member(db, buyer.id, order_id)
-    made = next(p for p in view.payments if p["id"] == payment_id)
+    made = next(p for p in view.payments if p["id"] == begun.payment_id)
     return PaymentAnswer(
-        payment=PaymentShown.model_validate(dict(made)), order=OrderShown.whole(view)
+        payment=BegunPaymentShown.model_validate({**made, "next_step": begun.next_step}),
+        order=OrderShown.whole(view),
     )
 
 

@@ -6,6 +6,7 @@ from app.orders.schemas.quotes import (
 )
 from app.orders.schemas.replays import PromotionReplayShown, PromotionReplayWish
 from app.orders.schemas.shown import (
+    BegunPaymentShown,
     DeliveryAddressShown,
     OrderBriefShown,
     OrderLineShown,
@@ -32,6 +33,7 @@ from app.orders.schemas.wishes import (
 
 __all__ = [
     "AddOnChoiceWish",
+    "BegunPaymentShown",
     "CouponRefusedShown",
     "DeliveryAddressShown",
     "DeliveryAddressWish",

@@ -260,8 +260,28 @@ OrderPage = Page[OrderBriefShown]
 RefundPage = Page[OwedRefundShown]
 
 
+_STRIPE_STEP = {
+    "kind": "stripe",
+    "client_secret": "pi_3Xyz_secret_abc",
+    "publishable_key": "pk_test_abc",
+}
+
+
+class BegunPaymentShown(PaymentShown):
+    """A payment as its payer sees it, and nobody else: with what is left to do."""
+
+    model_config = _example(
+        **{**_PAYMENT, "state": "pending", "gateway": "stripe", "captured_at": None},
+        next_step=_STRIPE_STEP,
+    )
+
+    next_step: dict[str, str] | None = Field(
+        description="What the payer's device needs to go on, by `kind`; null once it is decided."
+    )
+
+
 class PaymentAnswer(Shown):
     """The payment and the order as they now stand."""
 
-    payment: PaymentShown
+    payment: BegunPaymentShown
     order: OrderShown

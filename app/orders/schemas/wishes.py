@@ -177,11 +177,17 @@ class OrderWish(QuoteWish):
 
 
 class PaymentWish(Wish):
-    """How to pay; sandbox tokens: `sandbox_success`, `_decline`, `_delay`, `_duplicate`."""
+    """How to pay; the sandbox wants one of its tokens: `sandbox_success`, `_decline`, `_delay`,
+    `_duplicate`."""
 
-    model_config = _example({"token": "sandbox_success"})
+    model_config = _example({"token": "sandbox_success"}, {"gateway": "stripe"})
 
-    token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
+    gateway: Annotated[str, StringConstraints(pattern=r"^[a-z]{1,24}$")] | None = Field(
+        default=None, description="The payment provider; the installation's own choice if not told."
+    )
+    token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,200}$")] | None = Field(
+        default=None, description="For the sandbox only, which is told by it what to do."
+    )
 
 
 class ShipWish(Wish):

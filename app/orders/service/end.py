@@ -1,6 +1,6 @@
 """Orders that end before they are confirmed: cancelled by the buyer, or expired by the clock."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -31,10 +31,12 @@ from app.promotions import service as promotions
 class Doors:
     """The outside world as an order needs it: the gateways, and a way to leave the transaction.
 
-    `gateway` is the one new payments go to; `attempt` tells one intent of the client from another.
+    `offered` are the gateways that buyers may choose, and `gateway` is where a payment goes that
+    names none; `attempt` tells one intent of the client from another.
     """
 
     gateways: Mapping[str, Gateway]
+    offered: Collection[str]
     gateway: str
     attempt: Callable[[], str]
     outside: Outside
@@ -51,7 +53,7 @@ async def cancel(
     row = await _own(db, member_id, order_id)
     stopped = None
     if row["status"] == OrderStatus.PLACED:
-        stopped = await _stop_payment(db, order_id, doors, now)
+        stopped = await stop_payment(db, order_id, doors, now)
         row = await _own(db, member_id, order_id)
     if row["status"] == OrderStatus.PLACED:
         ended = await end_unpaid(db, row, OrderStatus.CANCELLED, stopped=stopped, now=now)
@@ -70,7 +72,7 @@ async def _own(db: AsyncSession, member_id: UUID, order_id: UUID) -> sa.RowMappi
     return row
 
 
-async def _stop_payment(
+async def stop_payment(
     db: AsyncSession, order_id: UUID, doors: Doors, now: datetime
 ) -> UUID | None:
     """Ask the provider to stop the payment under way, if there is one; its id."""

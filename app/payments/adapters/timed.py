@@ -1,74 +1,30 @@
 """A provider that is given only so long for each answer."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from app.payments.gateway import (
-    Charge,
-    ChargeWish,
-    Gateway,
-    GatewayRefund,
-    GatewayUnavailable,
-    Notice,
-    Notifier,
-    RefundWish,
-)
+from app.payments.adapters.guarded import Guarded, guarded
+from app.payments.gateway import Gateway, GatewayUnavailable
 
 T = TypeVar("T")
 
 
-class TimedGateway:
-    """Satisfies `Gateway`: a call that takes longer than `seconds` counts as not answered."""
+class TimeLimit:
+    """Satisfies `Guard`: a call that takes longer than `seconds` counts as not answered."""
 
-    def __init__(self, gateway: Gateway, *, seconds: float) -> None:
-        self.name = gateway.name
-        self._gateway = gateway
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
-    async def charge(self, wish: ChargeWish, *, now: datetime) -> Charge:
-        """Take the money, or say why not."""
-        return await self._in_time(self._gateway.charge(wish, now=now))
-
-    async def find(self, wish: ChargeWish, *, now: datetime) -> Charge | None:
-        """The provider's word on a payment; `None` when it never heard of it."""
-        return await self._in_time(self._gateway.find(wish, now=now))
-
-    async def cancel(self, wish: ChargeWish, *, now: datetime) -> Charge:
-        """Make sure that no money is taken any more."""
-        return await self._in_time(self._gateway.cancel(wish, now=now))
-
-    async def refund(self, wish: RefundWish, *, now: datetime) -> GatewayRefund:
-        """Give money back."""
-        return await self._in_time(self._gateway.refund(wish, now=now))
-
-    async def _in_time(self, call: Awaitable[T]) -> T:
+    async def __call__(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The call's answer, in time."""
         try:
             async with asyncio.timeout(self._seconds):
-                return await call
+                return await call()
         except TimeoutError as error:
             raise GatewayUnavailable from error
 
 
-class TimedNotifier(TimedGateway):
-    """Satisfies `Notifier`; its notices have to come in time too."""
-
-    def __init__(self, gateway: Notifier, *, seconds: float) -> None:
-        super().__init__(gateway, seconds=seconds)
-        self._notifier = gateway
-
-    async def notices(self, now: datetime, rows_max: int) -> Sequence[Notice]:
-        """Messages due to be sent."""
-        return await self._in_time(self._notifier.notices(now, rows_max))
-
-    async def heard(self, notice: Notice, *, now: datetime) -> None:
-        """The receiver has dealt with a message."""
-        await self._in_time(self._notifier.heard(notice, now=now))
-
-
-def timed(gateway: Gateway, *, seconds: float) -> TimedGateway:
-    """The same provider with a limit to each call; a notifier stays one."""
-    if isinstance(gateway, Notifier):
-        return TimedNotifier(gateway, seconds=seconds)
-    return TimedGateway(gateway, seconds=seconds)
+def timed(gateway: Gateway, *, seconds: float) -> Guarded:
+    """The same provider with a limit to each call."""
+    return guarded(gateway, TimeLimit(seconds))

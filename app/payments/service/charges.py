@@ -63,19 +63,18 @@ async def open_payment(db: AsyncSession, wish: NewPayment, *, now: datetime) -> 
         },
     )
     if not added:
-        payment_id = await _continued(db, wish)
+        return await _continued(db, wish)
     return ChargeWish(payment_id, wish.order_id, wish.amount, wish.currency, wish.token)
 
 
-async def _continued(db: AsyncSession, wish: NewPayment) -> UUID:
+async def _continued(db: AsyncSession, wish: NewPayment) -> ChargeWish:
     same = await repository.attempt_of(db, wish.order_id, wish.attempt)
     live = same or await repository.live_payment(db, wish.order_id)
     if live is None or (live["gateway"], live["token"]) != (wish.gateway, wish.token):
         raise PaymentInProgress
     if same is None and live["state"] == PaymentState.CAPTURED:
         raise AlreadyPaid
-    payment_id: UUID = live["id"]
-    return payment_id
+    return charge_wish(live)
 
 
 async def attempt_of(db: AsyncSession, order_id: UUID, attempt: str) -> ChargeWish | None:

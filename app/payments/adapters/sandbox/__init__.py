@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.db import DATABASE_ERRORS, Database
 from app.payments.adapters.sandbox import repository
 from app.payments.gateway import (
+    SANDBOX,
     Charge,
     ChargeState,
     ChargeWish,
@@ -43,7 +44,7 @@ TAKING = frozenset({SUCCESS, DELAY, DUPLICATE})
 class SandboxGateway:
     """Satisfies `Notifier`; its truth is the table `sandbox_entries`."""
 
-    name = "sandbox"
+    name = SANDBOX
 
     def __init__(self, database: Database, *, delay_seconds: int) -> None:
         self._database = database
