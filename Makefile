@@ -72,6 +72,7 @@ carts: $(DEV)  ## random carts: preview, quote and order are one price (SCALE=ci
 
 kill: $(DEV)  ## servers, workers and the database killed under load (SCALE=ci|full)
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.kill
+	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.kill_paying
 
 fuzz: $(DEV)  ## schemathesis against a running server (SCALE=ci|full)
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.fuzz

@@ -1,13 +1,25 @@
-"""The product checks itself: invariants on a timer, as metrics and as an alarm in the log."""
+"""The product checks itself on a timer: what must hold, and the providers' books against ours."""
+
+from collections import Counter
+from datetime import timedelta
 
 import structlog
 
 from app.audit import service
+from app.audit.rules import Kind
 from app.core.jobs import Job, JobContext
-from app.core.metrics import INVARIANT_VIOLATIONS, OUTBOX_PENDING
+from app.core.metrics import (
+    INVARIANT_VIOLATIONS,
+    OUTBOX_PENDING,
+    PROVIDER_DIFFERENCES,
+    RECONCILED_AT,
+)
 from app.core.outbox import pending_facts
+from app.payments.gateway import Bookkeeper, GatewayUnavailable
 
 log = structlog.get_logger("audit")
+# An hour's run that did not come off is made up for by the next ones.
+LOOK_BACK = timedelta(days=2)
 
 
 async def check_invariants(context: JobContext) -> int:
@@ -24,4 +36,36 @@ async def check_invariants(context: JobContext) -> int:
     return 0
 
 
-JOBS = (Job("audit.check_invariants", 300, check_invariants),)
+async def reconcile(context: JobContext) -> int:
+    """Hold our books against every provider's; what is safe is mended, the rest is an alarm."""
+    mended = 0
+    for gateway in context.gateways.values():
+        if isinstance(gateway, Bookkeeper):
+            mended += await _reconcile(context, gateway)
+    return mended
+
+
+async def _reconcile(context: JobContext, gateway: Bookkeeper) -> int:
+    since = context.now() - LOOK_BACK
+    try:
+        found = await service.reconcile(context.database, gateway, since, repairs=True)
+    except GatewayUnavailable:
+        log.warning("provider_not_read", gateway=gateway.name)
+        return 0
+    left = Counter(difference.kind for difference in found if not difference.is_mended)
+    for kind in Kind:
+        PROVIDER_DIFFERENCES.labels(gateway.name, kind).set(left[kind])
+    RECONCILED_AT.labels(gateway.name).set(context.now().timestamp())
+    for difference in found:
+        told = {"kind": difference.kind, "reference": difference.reference}
+        if difference.is_mended:
+            log.warning("provider_difference_mended", gateway=gateway.name, **told)
+        else:
+            log.error("provider_difference", gateway=gateway.name, **told)
+    return len(found) - left.total()
+
+
+JOBS = (
+    Job("audit.check_invariants", 300, check_invariants),
+    Job("audit.reconcile", 3_600, reconcile),
+)

@@ -13,6 +13,7 @@ from app.cli import demo as demo_commands
 from app.cli.doctor import Verdict, examine
 from app.cli.migrations import upgrade
 from app.cli.operators import NewOperator, make_operator
+from app.cli.payments import payments
 from app.cli.promotions import promotions
 from app.cli.serving import listen, run_server, uvicorn_options
 from app.cli.shared import EPILOG, MISUSED, fail, fail_away, run_on_database, say, settings_here
@@ -37,6 +38,7 @@ cli = typer.Typer(
 )
 operator = typer.Typer(help="Operators' accounts 操作员账号", no_args_is_help=True, epilog=EPILOG)
 cli.add_typer(operator, name="operator")
+cli.add_typer(payments, name="payments")
 cli.add_typer(promotions, name="promotions")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout 输出 JSON")]

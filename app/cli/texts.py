@@ -38,6 +38,24 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "reset_done": ("已清空 {path}", "{path} was removed"),
     "goodbye": ("已停止，数据保存在 {path}", "stopped; the data stays in {path}"),
+    "reconciled": (
+        "{gateway}：{count} 处差异，已修复 {mended} 处",
+        "{gateway}: {count} differences, {mended} mended",
+    ),
+    "difference": (
+        "  {kind} {reference}：我方 {ours}，渠道 {theirs}",
+        "  {kind} {reference}: ours {ours}, theirs {theirs}",
+    ),
+    "difference_mended": (
+        "  {kind} {reference}：我方 {ours}，渠道 {theirs}，已修复",
+        "  {kind} {reference}: ours {ours}, theirs {theirs}, mended",
+    ),
+    "no_such_books": (
+        "渠道 {gateway} 未配置或无法读取账目；可用：{known}",
+        "the provider {gateway} is not configured or its books cannot be read; there are: {known}",
+    ),
+    "provider_away": ("支付渠道 {gateway} 没有响应", "the provider {gateway} does not answer"),
+    "time_wrong": ("时间格式不正确：{told}", "this is no time: {told}"),
     "check_database": ("数据库", "database"),
     "check_migrations": ("数据库结构", "migrations"),
     "check_durability": ("持久性", "durability"),

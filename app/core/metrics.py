@@ -24,6 +24,14 @@ REFUND_FAILURES = Counter(
 INVARIANT_VIOLATIONS = Gauge(
     "quanpu_invariant_violations", "Rows that break an invariant; 0 is right.", ("invariant",)
 )
+PROVIDER_DIFFERENCES = Gauge(
+    "quanpu_provider_differences",
+    "Differences between our books and a payment provider's that were not mended; 0 is right.",
+    ("gateway", "kind"),
+)
+RECONCILED_AT = Gauge(
+    "quanpu_reconciled_timestamp_seconds", "When a provider's books were last read.", ("gateway",)
+)
 BROKEN_PROMOTIONS = Counter(
     "quanpu_broken_promotions_total", "Times a stored promotion was left out of a quote."
 )

@@ -109,6 +109,7 @@ class Nemesis:
 
     made: World
     cluster: Cluster | None = None
+    others: Sequence["Victim"] = ()
     # How many stories have come to their end; between two strikes there should be some.
     told: Callable[[], int] | None = None
     kills: int = 0
@@ -124,7 +125,7 @@ class Nemesis:
 
     async def run(self, wanted: Wanted) -> None:
         """Kill until the numbers are reached."""
-        everybody: list[Victim] = [*self.made.processes]
+        everybody: list[Victim] = [*self.made.processes, *self.others]
         everybody += [self.cluster] if self.cluster else []
         outages = wanted.outages if self.cluster else 0
         while self.kills < wanted.kills or self.outages < outages:
@@ -263,7 +264,7 @@ async def _under_fire(
     await _durable(made, report, cluster)
     parties = [members[n::SHOPPERS] for n in range(SHOPPERS)]
     await made.start(**ENV)
-    nemesis = Nemesis(made, cluster, crowd.stories.total)
+    nemesis = Nemesis(made, cluster, told=crowd.stories.total)
     shoppers = [asyncio.create_task(Shopper(crowd, party).run()) for party in parties]
     attack = asyncio.create_task(nemesis.run(KILLS[scale(), made.backend]))
     try:

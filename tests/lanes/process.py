@@ -19,6 +19,8 @@ READY_SECONDS_MAX = 40
 HOST = "127.0.0.1"
 # Below those that Linux and others hand out by themselves.
 PORTS = (20_000, 29_999)
+# What runs as the service; a lane that seeds a fault in its code runs that.
+MODULE = "app"
 # What a process says when something went wrong in it; none of it may be said in a lane.
 COMPLAINTS = ("Traceback", "request_failed", "handler_failed", "job_failed", "delivery_failed")
 
@@ -150,7 +152,7 @@ def _bare_env() -> dict[str, str]:
 
 def command(*words: str) -> list[str]:
     """The service's own command line, as an operator would use it."""
-    return [sys.executable, "-m", "app", *words]
+    return [sys.executable, "-m", MODULE, *words]
 
 
 def server_command(port: int) -> list[str]:

@@ -5,8 +5,10 @@ some seconds later and sends a notice then; `sandbox_duplicate` captures and sen
 It keeps its books in transactions of its own, as a provider elsewhere would.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import groupby
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -25,6 +27,7 @@ from app.payments.gateway import (
     Notice,
     RefundState,
     RefundWish,
+    Told,
 )
 
 SUCCESS, DECLINE, DELAY, DUPLICATE = (
@@ -34,6 +37,7 @@ SUCCESS, DECLINE, DELAY, DUPLICATE = (
     "sandbox_duplicate",
 )
 T = TypeVar("T")
+STATEMENT_ROWS = 200
 TAKING = frozenset({SUCCESS, DELAY, DUPLICATE})
 
 
@@ -132,11 +136,37 @@ class SandboxGateway:
 
         await self._booked(strike)
 
+    async def statement(self, since: datetime) -> AsyncIterator[Told]:
+        """Every charge and refund made since then, as each stands now."""
+        after: UUID | None = None
+        while True:
+            now = self._database.clock.now()
+            looking = partial(_statement_page, since=since, after=after, now=now)
+            page, after = await self._booked(looking)
+            for told in page:
+                yield told
+            if after is None:
+                return
+
     async def _booked(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         try:
             return await self._database.transact(work)
         except DATABASE_ERRORS as error:
             raise GatewayUnavailable from error
+
+
+async def _statement_page(
+    db: AsyncSession, *, since: datetime, after: UUID | None, now: datetime
+) -> tuple[list[Told], UUID | None]:
+    """What is told of the next payments, and the last of them where there may be more."""
+    ids = await repository.payments_since(db, since, after, STATEMENT_ROWS)
+    told: list[Told] = []
+    entries = await repository.entries_of_all(db, ids)
+    for _, rows in groupby(entries, key=lambda entry: entry["payment_id"]):
+        own = list(rows)
+        told.append(_charge(own, now))
+        told += [_refund_told(e) for e in own if e["kind"] == "refund"]
+    return told, ids[-1] if len(ids) == STATEMENT_ROWS else None
 
 
 def _entry(wish: ChargeWish, kind: str, at: datetime, settles_at: datetime) -> dict[str, Any]:
@@ -177,7 +207,7 @@ def _charge(entries: Sequence[Any], now: datetime) -> Charge:
         state = ChargeState.CAPTURED if first["settles_at"] <= now else ChargeState.PENDING
     return Charge(
         payment_id=first["payment_id"],
-        reference=f"sandbox-{first['payment_id'].hex}",
+        reference=_name(first["payment_id"]),
         state=state,
         amount=first["amount"],
         currency=first["currency"],
@@ -195,4 +225,21 @@ def _left(entries: Sequence[sa.RowMapping], now: datetime) -> int:
 
 
 def _refunded(wish: RefundWish, at: datetime) -> GatewayRefund:
-    return GatewayRefund(wish.refund_id, f"sandbox-{wish.refund_id.hex}", RefundState.SUCCEEDED, at)
+    return GatewayRefund(wish.refund_id, _name(wish.refund_id), RefundState.SUCCEEDED, at)
+
+
+def _refund_told(entry: sa.RowMapping) -> GatewayRefund:
+    return GatewayRefund(
+        refund_id=entry["subject_id"],
+        reference=_name(entry["subject_id"]),
+        state=RefundState.SUCCEEDED,
+        at=entry["at"],
+        payment_id=entry["payment_id"],
+        charge_reference=_name(entry["payment_id"]),
+        amount=entry["amount"],
+        currency=entry["currency"],
+    )
+
+
+def _name(subject_id: UUID) -> str:
+    return f"sandbox-{subject_id.hex}"

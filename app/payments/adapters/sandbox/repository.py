@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
-from app.core.sql import all_rows, changed, table, upsert
+from app.core.sql import all_rows, changed, ids_in, table, upsert
 from app.payments.models import SandboxEntry, SandboxNotice
 
 _entries = table(SandboxEntry)
@@ -26,6 +26,27 @@ async def entries_of(db: AsyncSession, payment_id: UUID) -> Sequence[sa.RowMappi
     """Everything the books say about a payment."""
     statement = (
         sa.select(_entries).where(_entries.c.payment_id == payment_id).order_by(_entries.c.id)
+    )
+    return await all_rows(db, statement)
+
+
+async def payments_since(
+    db: AsyncSession, since: datetime, after: UUID | None, rows_max: int
+) -> Sequence[UUID]:
+    """Payments the books say anything about since then, by id, from an id on."""
+    statement = sa.select(_entries.c.payment_id).where(_entries.c.at >= since).distinct()
+    if after is not None:
+        statement = statement.where(_entries.c.payment_id > after)
+    found = await db.scalars(statement.order_by(_entries.c.payment_id).limit(rows_max))
+    return found.all()
+
+
+async def entries_of_all(db: AsyncSession, payment_ids: Sequence[UUID]) -> Sequence[sa.RowMapping]:
+    """Everything the books say about some payments, one payment after another."""
+    statement = (
+        sa.select(_entries)
+        .where(ids_in(db, _entries.c.payment_id, payment_ids))
+        .order_by(_entries.c.payment_id, _entries.c.id)
     )
     return await all_rows(db, statement)
 

@@ -1,0 +1,86 @@
+"""Our side of a provider's books: payments, refunds and disputes, by their names or by time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.audit.repository.tables import disputes, payments, refunds
+from app.core.sql import all_rows, ids_in
+
+_OWN = (payments.c.id, payments.c.state, payments.c.amount, payments.c.currency)
+PAYMENT = (*_OWN, payments.c.reference, payments.c.captured_at)
+REFUND = (
+    refunds.c.id,
+    refunds.c.state,
+    refunds.c.amount,
+    refunds.c.currency,
+    refunds.c.reference,
+    refunds.c.gateway_reference,
+    refunds.c.done_at,
+)
+
+
+async def payments_by_id(
+    db: AsyncSession, gateway: str, ids: Sequence[UUID]
+) -> Sequence[sa.RowMapping]:
+    """Our payments of these ids at a provider."""
+    statement = sa.select(*PAYMENT).where(
+        payments.c.gateway == gateway, ids_in(db, payments.c.id, ids)
+    )
+    return await all_rows(db, statement)
+
+
+async def refunds_by_name(
+    db: AsyncSession, gateway: str, ids: Sequence[UUID], references: Sequence[str]
+) -> Sequence[sa.RowMapping]:
+    """Our refunds of these ids, or of these names at the provider."""
+    joined = refunds.join(payments, payments.c.id == refunds.c.payment_id)
+    named = sa.or_(ids_in(db, refunds.c.id, ids), refunds.c.gateway_reference.in_(references))
+    statement = sa.select(*REFUND).select_from(joined).where(payments.c.gateway == gateway, named)
+    return await all_rows(db, statement)
+
+
+async def disputes_by_name(
+    db: AsyncSession, gateway: str, references: Sequence[str]
+) -> Sequence[sa.RowMapping]:
+    """Our disputes of these names at the provider."""
+    statement = sa.select(disputes.c.reference, disputes.c.state).where(
+        disputes.c.gateway == gateway, disputes.c.reference.in_(references)
+    )
+    return await all_rows(db, statement)
+
+
+async def captured_since(
+    db: AsyncSession, gateway: str, since: datetime, after: UUID | None, rows_max: int
+) -> Sequence[sa.RowMapping]:
+    """Payments made since then whose money we count, by id, from an id on."""
+    statement = sa.select(*PAYMENT).where(
+        payments.c.gateway == gateway,
+        payments.c.state == "captured",
+        payments.c.created_at >= since,
+    )
+    if after is not None:
+        statement = statement.where(payments.c.id > after)
+    return await all_rows(db, statement.order_by(payments.c.id).limit(rows_max))
+
+
+async def refunded_since(
+    db: AsyncSession, gateway: str, since: datetime, after: UUID | None, rows_max: int
+) -> Sequence[sa.RowMapping]:
+    """Refunds decided since then that we count as sent, by id, from an id on."""
+    joined = refunds.join(payments, payments.c.id == refunds.c.payment_id)
+    statement = (
+        sa.select(*REFUND)
+        .select_from(joined)
+        .where(
+            payments.c.gateway == gateway,
+            refunds.c.state == "succeeded",
+            refunds.c.created_at >= since,
+        )
+    )
+    if after is not None:
+        statement = statement.where(refunds.c.id > after)
+    return await all_rows(db, statement.order_by(refunds.c.id).limit(rows_max))

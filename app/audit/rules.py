@@ -1,0 +1,154 @@
+"""What a difference between our books and a provider's is called, and which can be mended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from app.payments.gateway import Charge, ChargeState, Dispute, GatewayRefund, RefundState
+
+Row = Mapping[Any, Any]
+
+
+class Kind(StrEnum):
+    """How our books and the provider's differ."""
+
+    CHARGE_UNKNOWN_HERE = "charge_unknown_here"
+    CHARGE_UNHEARD = "charge_unheard"
+    CHARGE_NOT_THERE = "charge_not_there"
+    CHARGE_OTHER_AMOUNT = "charge_other_amount"
+    REFUND_UNKNOWN_HERE = "refund_unknown_here"
+    REFUND_UNHEARD = "refund_unheard"
+    REFUND_NOT_THERE = "refund_not_there"
+    REFUND_OTHER_AMOUNT = "refund_other_amount"
+    DISPUTE_UNHEARD = "dispute_unheard"
+
+
+# Taking over the provider's word mends these, and doing it twice does no more than once.
+MENDABLE = frozenset(
+    {Kind.CHARGE_UNHEARD, Kind.REFUND_UNHEARD, Kind.REFUND_UNKNOWN_HERE, Kind.DISPUTE_UNHEARD}
+)
+_STATE_OF_CHARGE = {
+    ChargeState.CAPTURED: ("captured",),
+    ChargeState.DECLINED: ("declined", "cancelled"),
+    ChargeState.CANCELLED: ("cancelled", "declined"),
+    ChargeState.PENDING: ("created", "pending"),
+}
+_STATE_OF_REFUND = {
+    RefundState.PENDING: ("pending",),
+    RefundState.SUCCEEDED: ("succeeded",),
+    RefundState.FAILED: ("failed",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference; `ours` and `theirs` are a state, or an amount with its currency."""
+
+    gateway: str
+    kind: Kind
+    reference: str
+    subject_id: str | None
+    ours: str
+    theirs: str
+    at: datetime
+    is_mended: bool = False
+
+
+def of_charge(gateway: str, told: Charge, row: Row | None) -> Difference | None:
+    """How one charge differs from our payment of it; a charge that took no money cannot."""
+    if row is None:
+        if told.state is not ChargeState.CAPTURED:
+            return None
+        return _charge(gateway, told, Kind.CHARGE_UNKNOWN_HERE, "nothing", _money(told))
+    if told.state is ChargeState.CAPTURED and _money(told) != _money_of(row):
+        return _charge(gateway, told, Kind.CHARGE_OTHER_AMOUNT, _money_of(row), _money(told))
+    if row["state"] in _STATE_OF_CHARGE[told.state]:
+        return None
+    kind = Kind.CHARGE_NOT_THERE if row["state"] == "captured" else Kind.CHARGE_UNHEARD
+    # Asked for and begun here, still waiting there: the next word about it is on its way.
+    if told.state is ChargeState.PENDING and kind is Kind.CHARGE_UNHEARD:
+        return None
+    return _charge(gateway, told, kind, row["state"], told.state)
+
+
+def of_refund(gateway: str, told: GatewayRefund, row: Row | None) -> Difference | None:
+    """How one refund differs from ours; an earlier round that failed is settled by the next."""
+    if row is None:
+        if told.state is RefundState.FAILED:
+            return None
+        return _refund(gateway, told, Kind.REFUND_UNKNOWN_HERE, "nothing", told.state)
+    is_other = told.amount is not None and told.amount != row["amount"]
+    if is_other and told.state is not RefundState.FAILED:
+        return _refund(
+            gateway, told, Kind.REFUND_OTHER_AMOUNT, str(row["amount"]), str(told.amount)
+        )
+    is_of_an_earlier_round = row["gateway_reference"] not in (None, told.reference)
+    if row["state"] in _STATE_OF_REFUND[told.state] or is_of_an_earlier_round:
+        return None
+    if told.state is RefundState.PENDING and row["state"] != "succeeded":
+        return None
+    kind = Kind.REFUND_NOT_THERE if told.state is RefundState.PENDING else Kind.REFUND_UNHEARD
+    return _refund(gateway, told, kind, row["state"], told.state)
+
+
+def of_dispute(gateway: str, told: Dispute, row: Row | None) -> Difference | None:
+    """How one dispute differs from ours."""
+    ours = "nothing" if row is None else str(row["state"])
+    if ours == told.state:
+        return None
+    return Difference(
+        gateway, Kind.DISPUTE_UNHEARD, told.reference, None, ours, told.state.value, told.at
+    )
+
+
+def missing_payment(gateway: str, row: Row) -> Difference:
+    """A capture of ours that the provider's books do not have."""
+    at = row["captured_at"]
+    return Difference(
+        gateway,
+        Kind.CHARGE_NOT_THERE,
+        row["reference"] or "",
+        str(row["id"]),
+        _money_of(row),
+        "nothing",
+        at,
+    )
+
+
+def missing_refund(gateway: str, row: Row) -> Difference:
+    """A refund that we count as sent and the provider's books do not have."""
+    return Difference(
+        gateway,
+        Kind.REFUND_NOT_THERE,
+        row["gateway_reference"] or "",
+        str(row["id"]),
+        _money_of(row),
+        "nothing",
+        row["done_at"],
+    )
+
+
+def is_mendable(difference: Difference) -> bool:
+    """Whether the provider's word alone puts it right."""
+    return difference.kind in MENDABLE
+
+
+def _money(told: Charge) -> str:
+    return f"{told.amount} {told.currency}"
+
+
+def _money_of(row: Row) -> str:
+    return f"{row['amount']} {row['currency']}"
+
+
+def _charge(gateway: str, told: Charge, kind: Kind, ours: str, theirs: str) -> Difference:
+    return Difference(
+        gateway, kind, told.reference, str(told.payment_id), str(ours), str(theirs), told.at
+    )
+
+
+def _refund(gateway: str, told: GatewayRefund, kind: Kind, ours: str, theirs: str) -> Difference:
+    subject_id = None if told.refund_id is None else str(told.refund_id)
+    return Difference(gateway, kind, told.reference, subject_id, str(ours), str(theirs), told.at)

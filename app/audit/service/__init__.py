@@ -1,0 +1,14 @@
+"""The verbs of the audit."""
+
+from app.audit.service.books import Finding, Waiting, export_lines, invariants, pending
+from app.audit.service.reconcile import Difference, reconcile
+
+__all__ = [
+    "Difference",
+    "Finding",
+    "Waiting",
+    "export_lines",
+    "invariants",
+    "pending",
+    "reconcile",
+]

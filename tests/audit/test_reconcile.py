@@ -1,0 +1,234 @@
+"""Our books against a provider's: what differs is told, what is safe is mended, and once.
+
+The accident this prevents: money that the provider took or gave back while nobody here heard of
+it, after an outage or a restored backup, and that is found by an angry buyer.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from app.audit import service
+from app.audit.jobs import reconcile as reconcile_job
+from app.audit.rules import Difference
+from app.core.ids import new_id
+from app.core.jobs import JobContext
+from app.payments.gateway import (
+    Charge,
+    ChargeState,
+    Dispute,
+    DisputeState,
+    GatewayRefund,
+    RefundState,
+    RefundWish,
+    Told,
+)
+from app.payments.models import Refund
+from tests.factories import Caller
+from tests.fakes import FrozenClock
+from tests.orders.books import state_of
+from tests.orders.market import Market
+
+
+class Books:
+    """A provider whose statement is what a test says it is."""
+
+    name = "sandbox"
+
+    def __init__(self, *told: Told) -> None:
+        self.told = list(told)
+
+    async def statement(self, since: datetime) -> AsyncIterator[Told]:
+        for told in self.told:
+            yield told
+
+
+async def compared(
+    market: Market, gateway: Any = None, *, repairs: bool = False
+) -> list[Difference]:
+    books = gateway or market.application.state.gateways["sandbox"]
+    since = market.now - timedelta(days=1)
+    return await service.reconcile(market.database, books, since, repairs=repairs)
+
+
+def kinds(found: Sequence[Difference]) -> list[str]:
+    return sorted(difference.kind for difference in found)
+
+
+async def paid(market: Market, way: str = "sandbox_success") -> tuple[Caller, dict[str, Any]]:
+    buyer = await market.buyer()
+    order = await market.place(buyer)
+    await market.pay(buyer, order, way)
+    return buyer, await market.order(buyer, order)
+
+
+def charge_of(order: dict[str, Any], **more: Any) -> Charge:
+    made = order["payments"][0]
+    known = Charge(
+        payment_id=UUID(made["id"]),
+        reference=f"sandbox-{UUID(made['id']).hex}",
+        state=ChargeState.CAPTURED,
+        amount=order["total_amount"],
+        currency=order["currency"],
+        at=datetime.fromisoformat(order["placed_at"]),
+    )
+    return replace(known, **more)
+
+
+def refund_of(charge: Charge, **more: Any) -> GatewayRefund:
+    made_there = GatewayRefund(
+        refund_id=None,
+        reference="by-hand-1",
+        state=RefundState.SUCCEEDED,
+        at=charge.at,
+        payment_id=charge.payment_id,
+        charge_reference=charge.reference,
+        amount=700,
+        currency=charge.currency,
+    )
+    return replace(made_there, **more)
+
+
+async def test_equal_books_differ_in_nothing(market: Market) -> None:
+    operator = await market.as_owner(market.shop_id)
+    _, order = await paid(market)
+    await market.refund(operator, order, amount=500)
+    await market.work()
+    await paid(market, "sandbox_decline")
+    await paid(market, "sandbox_delay")
+    before = await state_of(market.database)
+    assert await compared(market, repairs=True) == []
+    assert await state_of(market.database) == before
+
+
+async def test_a_capture_nobody_heard_of_is_told_and_then_mended_once(
+    market: Market, clock: FrozenClock
+) -> None:
+    buyer, order = await paid(market, "sandbox_delay")
+    clock.advance(seconds=60)
+    before = await state_of(market.database)
+    [found] = await compared(market)
+    assert (found.kind, found.ours, found.theirs) == ("charge_unheard", "pending", "captured")
+    assert not found.is_mended
+    assert await state_of(market.database) == before
+    [mended] = await compared(market, repairs=True)
+    assert mended.is_mended
+    assert (await market.order(buyer, order))["status"] == "paid"
+    assert await compared(market, repairs=True) == []
+    await market.balanced(settled=False)
+
+
+async def test_a_refund_that_was_sent_and_not_noted_is_mended(market: Market) -> None:
+    operator = await market.as_owner(market.shop_id)
+    buyer, order = await paid(market)
+    made = await market.refund(operator, order, amount=500)
+    charge = charge_of(order)
+    wish = RefundWish(UUID(made["id"]), charge.payment_id, charge.reference, 500, charge.currency)
+    await market.application.state.gateways["sandbox"].refund(wish, now=market.now)
+    [found] = await compared(market, repairs=True)
+    assert (found.kind, found.is_mended) == ("refund_unheard", True)
+    assert (await market.order(buyer, order))["refunded_amount"] == 500
+    assert await compared(market, repairs=True) == []
+    await market.work()
+    await market.balanced()
+
+
+async def test_a_refund_made_by_hand_at_the_provider_becomes_ours_once(market: Market) -> None:
+    buyer, order = await paid(market)
+    charge = charge_of(order)
+    books = Books(charge, refund_of(charge))
+    assert kinds(await compared(market, books)) == ["refund_unknown_here"]
+    [mended] = await compared(market, books, repairs=True)
+    assert mended.is_mended
+    assert (await market.order(buyer, order))["refunded_amount"] == 700
+    assert await compared(market, books, repairs=True) == []
+
+
+async def test_what_a_person_has_to_look_at_is_told_and_left_alone(market: Market) -> None:
+    _, order = await paid(market)
+    charge = charge_of(order)
+    stranger = replace(charge, payment_id=new_id(), reference="pi-stranger")
+    short = replace(charge, amount=charge.amount - 1)
+    pending = replace(charge, state=ChargeState.PENDING)
+    for told, kind in (
+        (stranger, "charge_unknown_here"),
+        (short, "charge_other_amount"),
+        (pending, "charge_not_there"),
+    ):
+        before = await state_of(market.database)
+        found = await compared(market, Books(told), repairs=True)
+        assert kind in kinds(found)
+        assert not any(difference.is_mended for difference in found)
+        assert await state_of(market.database) == before
+
+
+async def test_money_that_only_we_know_of_is_told(market: Market) -> None:
+    operator = await market.as_owner(market.shop_id)
+    _, order = await paid(market)
+    await market.refund(operator, order, amount=500)
+    await market.work()
+    assert kinds(await compared(market, Books(), repairs=True)) == [
+        "charge_not_there",
+        "refund_not_there",
+    ]
+
+
+async def test_a_dispute_nobody_heard_of_is_mended(market: Market) -> None:
+    _, order = await paid(market)
+    charge = charge_of(order)
+    dispute = Dispute(
+        reference="dp-1",
+        payment_id=charge.payment_id,
+        charge_reference=charge.reference,
+        amount=charge.amount,
+        currency=charge.currency,
+        state=DisputeState.OPEN,
+        at=market.now,
+    )
+    books = Books(charge, dispute)
+    assert kinds(await compared(market, books, repairs=True)) == ["dispute_unheard"]
+    assert await compared(market, books, repairs=True) == []
+    lost = Books(charge, replace(dispute, state=DisputeState.LOST))
+    assert kinds(await compared(market, lost, repairs=True)) == ["dispute_unheard"]
+    assert await compared(market, lost, repairs=True) == []
+
+
+async def test_a_long_statement_is_read_page_by_page(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.audit.service.reconcile.PAGE_ROWS", 2)
+    monkeypatch.setattr("app.payments.adapters.sandbox.STATEMENT_ROWS", 2)
+    orders = [await paid(market) for _ in range(5)]
+    assert await compared(market) == []
+    cut = "DELETE FROM sandbox_entries WHERE payment_id = :id"
+    last = sa.text(cut).bindparams(sa.bindparam("id", charge_of(orders[-1][1]).payment_id, sa.Uuid))
+    await market.database.transact(lambda db: db.execute(last))
+    [found] = await compared(market)
+    assert found.kind == "charge_not_there"
+
+
+async def test_two_at_once_mend_once(market: Market) -> None:
+    operator = await market.as_owner(market.shop_id)
+    _, order = await paid(market)
+    charge = charge_of(order)
+    books = Books(charge, refund_of(charge))
+    await compared(market, books, repairs=True)
+    await compared(market, books, repairs=True)
+    async with market.database.reading() as db:
+        assert await db.scalar(sa.select(sa.func.count()).select_from(Refund)) == 1
+    await market.refund(operator, order, amount=order["total_amount"] - 700)
+
+
+async def test_the_job_mends_and_says_what_is_left(market: Market, clock: FrozenClock) -> None:
+    buyer, order = await paid(market, "sandbox_delay")
+    clock.advance(seconds=60)
+    state = market.application.state
+    context = JobContext(state.settings, market.database, state.gateways)
+    assert await reconcile_job(context) == 1
+    assert (await market.order(buyer, order))["status"] == "paid"
+    assert await reconcile_job(context) == 0
