@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[1]
 CONTRACTS = {"layers": LayersContract, "forbidden": ForbiddenContract}
 
 FEATURES = (
-    "identity", "ledger", "catalog", "community", "promotions", "groupbuy", "payments", "orders", "audit",
+    "identity", "ledger", "catalog", "community", "promotions", "groupbuy", "payments", "orders",
+    "audit",
 )  # fmt: skip
 # Which kinds of file of the same feature a kind of file may not import.
 CLOSED: dict[str, frozenset[str]] = {
