@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.http.paging import beyond
 from app.core.sql import (
     all_rows,
     changed,
@@ -25,6 +26,8 @@ _entries = table(LedgerEntry)
 _joined = _entries.join(_transactions, _transactions.c.id == _entries.c.transaction_id)
 _ENTRY: Mapping[str, sa.types.TypeEngine[Any]] = {c.name: c.type for c in _entries.c}
 _add_entries = sa.insert(_entries)
+# Sorts before every party.
+NOBODY = UUID(int=0)
 
 
 def _adding_both() -> sa.Executable:
@@ -93,18 +96,21 @@ async def about(
     return await all_rows(db, statement)
 
 
-async def balances(db: AsyncSession, shop_id: UUID) -> Sequence[sa.RowMapping]:
-    """A shop's sum for each account, party and currency that anything was ever posted to."""
-    which = (_entries.c.account, _entries.c.party_id, _entries.c.currency)
+async def balances(
+    db: AsyncSession, shop_id: UUID, after: tuple[Account, UUID, str] | None, limit: int
+) -> Sequence[sa.RowMapping]:
+    """A shop's sum for each account, party and currency that was ever posted to, from a key on."""
+    c = _entries.c
+    # A key that is compared has no NULL in it.
+    party = sa.func.coalesce(c.party_id, sa.literal(NOBODY, c.party_id.type), type_=c.party_id.type)
+    key = (c.account, party, c.currency)
     # A sum of BIGINTs is a NUMERIC to PostgreSQL.
-    amount = sa.cast(sa.func.sum(_entries.c.amount), sa.BigInteger).label("amount")
-    statement = (
-        sa.select(*which, amount)
-        .where(_entries.c.shop_id == shop_id)
-        .group_by(*which)
-        .order_by(*which)
-    )
-    return await all_rows(db, statement)
+    amount = sa.cast(sa.func.sum(c.amount), sa.BigInteger).label("amount")
+    statement = sa.select(c.account, c.party_id, c.currency, amount).where(c.shop_id == shop_id)
+    if after is not None:
+        statement = statement.where(beyond(key, after, descending=False))
+    grouped = statement.group_by(c.account, c.party_id, c.currency).order_by(*key)
+    return await all_rows(db, grouped.limit(limit))
 
 
 async def statement_of(

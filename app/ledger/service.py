@@ -118,9 +118,16 @@ async def posted(db: AsyncSession, kind: str, subject_id: UUID, account: Account
     return Posted(len({row["transaction_id"] for row in rows}), amounts)
 
 
-async def balances(db: AsyncSession, shop_id: UUID) -> Sequence[sa.RowMapping]:
-    """A shop's balance for each account, party and currency; positive is debit."""
-    return await repository.balances(db, shop_id)
+async def balances(db: AsyncSession, shop_id: UUID, paging: Paging) -> Slice[sa.RowMapping]:
+    """A page of a shop's balances by account, party and currency; positive is debit."""
+    after = paging.after(Account, UUID, str)
+    key = None if after is None else (after[0], after[1], after[2])
+    rows = await repository.balances(db, shop_id, key, paging.limit + 1)
+    return paging.cut(rows, _key_of_balance)
+
+
+def _key_of_balance(row: sa.RowMapping) -> tuple[str, UUID, str]:
+    return row["account"], row["party_id"] or repository.NOBODY, row["currency"]
 
 
 async def entries(

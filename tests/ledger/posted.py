@@ -47,11 +47,12 @@ async def reverse(database: Database, wanted: Posting) -> bool:
 
 async def balances(database: Database, shop_id: UUID = SHOP) -> dict[str, int]:
     """What stands on each account that is not even; those of parties added up."""
-    found: dict[str, int] = {}
+    query = sa.text(
+        "SELECT account, sum(amount) FROM ledger_entries WHERE shop_id = :shop_id"
+        " GROUP BY account HAVING sum(amount) <> 0"
+    ).bindparams(sa.bindparam("shop_id", shop_id, sa.Uuid()))
     async with database.reading() as db:
-        for row in await service.balances(db, shop_id):
-            found[row["account"]] = found.get(row["account"], 0) + row["amount"]
-    return {name: amount for name, amount in found.items() if amount}
+        return {row[0]: int(row[1]) for row in await db.execute(query)}
 
 
 async def kinds(database: Database) -> list[str]:

@@ -33,24 +33,29 @@ def path(market: Market, what: str) -> str:
     return f"/v1/operator/shops/{market.shop_id}/ledger/{what}"
 
 
-async def test_balances_by_account_party_and_currency(market: Market, owner: Caller) -> None:
-    answer = await owner.get(path(market, "accounts"))
-    assert answer.status_code == 200, answer.text
-    found = {(row["account"], row["party_id"]): row["amount"] for row in answer.json()["items"]}
+@pytest.mark.parametrize("limit", [1, 3, 100])
+async def test_balances_by_account_party_and_currency(
+    market: Market, owner: Caller, limit: int
+) -> None:
+    rows = await pages(market, owner, limit, "accounts")
+    assert len(rows) == 4
+    found = {(row["account"], row["party_id"]): row["amount"] for row in rows}
     assert found == {
         ("psp_clearing", None): 45,
         ("shop_payable", None): -35,
         ("partner_payable", str(BRANDS[0])): -6,
         ("partner_payable", str(BRANDS[1])): -4,
     }
-    assert {row["currency"] for row in answer.json()["items"]} == {"CNY"}
+    assert {row["currency"] for row in rows} == {"CNY"}
 
 
-async def pages(market: Market, owner: Caller, limit: int, **which: Any) -> list[dict[str, Any]]:
+async def pages(
+    market: Market, owner: Caller, limit: int, what: str = "entries", **which: Any
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     while True:
-        answer = await owner.get(path(market, "entries"), limit=limit, **which, **cursor)
+        answer = await owner.get(path(market, what), limit=limit, **which, **cursor)
         assert answer.status_code == 200, answer.text
         page = answer.json()
         assert len(page["items"]) <= limit
@@ -94,8 +99,9 @@ async def test_a_statement_of_all_says_what_each_entry_is_for(
 async def test_bad_questions(market: Market, owner: Caller) -> None:
     asked = owner.get(path(market, "entries"), account="pockets")
     await market.refused(asked, 422, "validation_failed")
-    asked = owner.get(path(market, "entries"), cursor="AAAA")
-    await market.refused(asked, 422, "invalid_cursor")
+    for what in ("accounts", "entries"):
+        asked = owner.get(path(market, what), cursor="AAAA")
+        await market.refused(asked, 422, "invalid_cursor")
     page = (await owner.get(path(market, "entries"), limit=1)).json()
     foreign = owner.get(path(market, "entries"), account="refunds", cursor=page["next_cursor"])
     await market.refused(foreign, 422, "invalid_cursor")

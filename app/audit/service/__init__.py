@@ -1,7 +1,8 @@
 """The verbs of the audit."""
 
+from app.audit.rules import Difference
 from app.audit.service.books import Finding, Waiting, export_lines, invariants, pending
-from app.audit.service.reconcile import Difference, reconcile
+from app.audit.service.reconcile import reconcile
 
 __all__ = [
     "Difference",

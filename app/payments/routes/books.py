@@ -12,7 +12,7 @@ from app.core.http.route import Reading
 from app.identity.rules import Right
 from app.ledger import service as ledger
 from app.ledger.models import Account
-from app.payments.schemas.books import BalanceShown, BalancesShown, EntryPage, EntryShown
+from app.payments.schemas.books import BalancePage, BalanceShown, EntryPage, EntryShown
 
 ledger_router = APIRouter(
     prefix="/v1/operator/shops/{shop_id}/ledger", tags=["ledger"], route_class=Reading
@@ -21,11 +21,11 @@ ledger_router = APIRouter(
 _READ = needs(Right.LEDGER_READ)
 
 
-@ledger_router.get("/accounts", dependencies=_READ, responses=refusals())
-async def list_accounts(shop_id: UUID, db: ReadDb) -> BalancesShown:
+@ledger_router.get("/accounts", dependencies=_READ, responses=refusals(InvalidCursor))
+async def list_accounts(shop_id: UUID, db: ReadDb, paging: Paged) -> BalancePage:
     """Tell the balance of each account, party and currency; positive is debit."""
-    rows = await ledger.balances(db, shop_id)
-    return BalancesShown(items=[BalanceShown.model_validate(dict(row)) for row in rows])
+    found = await ledger.balances(db, shop_id, paging)
+    return paging.page(found, lambda row: BalanceShown.model_validate(dict(row)))
 
 
 @ledger_router.get("/entries", dependencies=_READ, responses=refusals(InvalidCursor))

@@ -30,18 +30,12 @@ _ENTRY: dict[str, Any] = {
 
 
 class BalanceShown(Shown):
-    """What stands on an account, for each party and currency."""
+    """What stands on an account, for each party and currency; all of a shop's sum to zero."""
 
     account: Account
     party_id: UUID | None = Field(description=_OF_PARTY)
     amount: int = Field(description=_DEBIT)
     currency: str
-
-
-class BalancesShown(Shown):
-    """Every account of a shop that anything was ever posted to; together they are zero."""
-
-    items: list[BalanceShown]
 
 
 class EntryShown(Shown):
@@ -67,4 +61,5 @@ class EntryShown(Shown):
         return EntryShown.model_validate({**row, "is_reversal": row["reverses_id"] is not None})
 
 
+BalancePage = Page[BalanceShown]
 EntryPage = Page[EntryShown]
