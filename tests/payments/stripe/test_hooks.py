@@ -19,7 +19,7 @@ from app.payments.gateway import (
     NotOurBusinessError,
     RefundState,
 )
-from tests.payments.stripe_shapes import (
+from tests.payments.stripe.shapes import (
     CREATED,
     OLD_SECRET,
     PAYMENT_ID,

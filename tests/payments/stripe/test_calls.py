@@ -22,7 +22,7 @@ from app.payments.gateway import (
     RefundState,
     RefundWish,
 )
-from tests.payments.stripe_shapes import (
+from tests.payments.stripe.shapes import (
     CREATED,
     KEY,
     ORDER_ID,
