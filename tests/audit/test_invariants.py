@@ -68,6 +68,8 @@ FAULTS = {
     "WHERE kind = 'refund.sent'",
     "refunds_account_owed": "UPDATE refunds SET state = 'failed'",
     "partner_shares_posted": "UPDATE order_lines SET brand_id = id, brand_share_bp = 500",
+    "surplus_goes_back": "UPDATE payments SET state = 'surplus' WHERE refund_owed_amount < amount",
+    "disputes_counted": "UPDATE payments SET disputed_amount = 1",
     "sequences_whole": "DELETE FROM outbox_events WHERE kind = 'order.placed'",
     "orders_told": "DELETE FROM outbox_events WHERE kind = 'order.confirmed'",
     "groups_told": "DELETE FROM outbox_events WHERE kind = 'group.succeeded'",

@@ -16,10 +16,8 @@ from tests.orders.market import Market
 from tests.payments.signed import Desk, _word, charge, dispute, refund
 
 STATE = (
-    (
-        "SELECT state, refund_owed_amount, refunded_amount, fee_amount, disputed_amount,"
-        " lost_amount, quarantine_reason, reason FROM payments"
-    ),
+    "SELECT state, refund_owed_amount, refunded_amount, fee_amount FROM payments",
+    "SELECT disputed_amount, lost_amount, quarantine_reason, reason FROM payments",
     "SELECT amount, reason, reference, state, round, gateway_reference FROM refunds",
     "SELECT reference, state FROM refund_rounds ORDER BY reference",
     "SELECT status, fulfilment, refund, dispute, refunded_amount FROM orders",

@@ -346,10 +346,7 @@ async def add_refunded(
 
 
 async def take_back_refunded(db: AsyncSession, order_id: UUID, amount: int) -> sa.RowMapping:
-    """Count money that has bounced; an order that had closed because all was back is open again.
-
-    One that had ended before its money went back says why it did.
-    """
+    """Count money that has bounced; an order that all was back of, and no other end, is open."""
     c = _orders.c
     total = c.refunded_amount - amount
     reopens = sa.and_(c.status == OrderStatus.CLOSED, c.refund_due_reason.is_(None))
