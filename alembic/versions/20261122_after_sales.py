@@ -51,6 +51,7 @@ def upgrade() -> None:
 
     with op.batch_alter_table('order_refund_parts', schema=None) as batch_op:
         batch_op.add_column(sa.Column('withheld_amount', sa.BigInteger(), server_default='0', nullable=False))
+        batch_op.create_index(op.f('ix_order_refund_parts_line_id'), ['line_id'], unique=False)
 
     op.create_table('after_sales',
     sa.Column('id', sa.Uuid(), nullable=False),
@@ -134,6 +135,7 @@ def downgrade() -> None:
     op.drop_table('after_sales')
 
     with op.batch_alter_table('order_refund_parts', schema=None) as batch_op:
+        batch_op.drop_index(op.f('ix_order_refund_parts_line_id'))
         batch_op.drop_column('withheld_amount')
 
     with op.batch_alter_table('orders', schema=None) as batch_op:

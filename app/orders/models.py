@@ -246,7 +246,7 @@ class OrderRefundPart(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     refund_id: UUID = Field(foreign_key="refunds.id", index=True)
     order_id: UUID = Field(foreign_key="orders.id", index=True)
-    line_id: UUID | None = Field(default=None, foreign_key="order_lines.id")
+    line_id: UUID | None = Field(default=None, foreign_key="order_lines.id", index=True)
     quantity: int
     restocked_quantity: int = 0
     amount: int = Field(sa_type=sa.BigInteger)
