@@ -18,6 +18,7 @@ class Kind(StrEnum):
     CHARGE_UNHEARD = "charge_unheard"
     CHARGE_NOT_THERE = "charge_not_there"
     CHARGE_OTHER_AMOUNT = "charge_other_amount"
+    FEE_UNHEARD = "fee_unheard"
     REFUND_UNKNOWN_HERE = "refund_unknown_here"
     REFUND_UNHEARD = "refund_unheard"
     REFUND_NOT_THERE = "refund_not_there"
@@ -27,10 +28,16 @@ class Kind(StrEnum):
 
 # Taking over the provider's word mends these, and doing it twice does no more than once.
 MENDABLE = frozenset(
-    {Kind.CHARGE_UNHEARD, Kind.REFUND_UNHEARD, Kind.REFUND_UNKNOWN_HERE, Kind.DISPUTE_UNHEARD}
+    {
+        Kind.CHARGE_UNHEARD,
+        Kind.FEE_UNHEARD,
+        Kind.REFUND_UNHEARD,
+        Kind.REFUND_UNKNOWN_HERE,
+        Kind.DISPUTE_UNHEARD,
+    }
 )
 _STATE_OF_CHARGE = {
-    ChargeState.CAPTURED: ("captured",),
+    ChargeState.CAPTURED: ("captured", "surplus"),
     ChargeState.DECLINED: ("declined", "cancelled"),
     ChargeState.CANCELLED: ("cancelled", "declined"),
     ChargeState.PENDING: ("created", "pending"),
@@ -64,12 +71,20 @@ def of_charge(gateway: str, told: Charge, row: Row | None) -> Difference | None:
         return _charge(gateway, told, Kind.CHARGE_UNKNOWN_HERE, "nothing", _money(told))
     if told.state is ChargeState.CAPTURED and _money(told) != _money_of(row):
         return _charge(gateway, told, Kind.CHARGE_OTHER_AMOUNT, _money_of(row), _money(told))
+    return _of_state(gateway, told, row)
+
+
+def _of_state(gateway: str, told: Charge, row: Row) -> Difference | None:
     if row["state"] in _STATE_OF_CHARGE[told.state]:
-        return None
-    kind = Kind.CHARGE_NOT_THERE if row["state"] == "captured" else Kind.CHARGE_UNHEARD
+        if told.fee_amount <= row["fee_amount"]:
+            return None
+        fees = str(row["fee_amount"]), str(told.fee_amount)
+        return _charge(gateway, told, Kind.FEE_UNHEARD, *fees)
+    is_held = row["state"] in _STATE_OF_CHARGE[ChargeState.CAPTURED]
     # Asked for and begun here, still waiting there: the next word about it is on its way.
-    if told.state is ChargeState.PENDING and kind is Kind.CHARGE_UNHEARD:
+    if told.state is ChargeState.PENDING and not is_held:
         return None
+    kind = Kind.CHARGE_NOT_THERE if is_held else Kind.CHARGE_UNHEARD
     return _charge(gateway, told, kind, row["state"], told.state)
 
 

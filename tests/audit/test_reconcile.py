@@ -198,10 +198,20 @@ async def test_a_dispute_nobody_heard_of_is_mended(market: Market) -> None:
     assert await compared(market, lost, repairs=True) == []
 
 
+async def test_a_fee_nobody_told_of_is_posted_once(market: Market) -> None:
+    _, order = await paid(market)
+    books = Books(charge_of(order, fee_amount=461))
+    [found] = await compared(market, books, repairs=True)
+    assert (found.kind, found.ours, found.theirs) == ("fee_unheard", "0", "461")
+    assert found.is_mended
+    assert await compared(market, books, repairs=True) == []
+    await market.balanced(settled=False)
+
+
 async def test_a_long_statement_is_read_page_by_page(
     market: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.audit.service.reconcile.PAGE_ROWS", 2)
+    monkeypatch.setattr("app.audit.service.reconciling.PAGE_ROWS", 2)
     monkeypatch.setattr("app.payments.adapters.sandbox.STATEMENT_ROWS", 2)
     orders = [await paid(market) for _ in range(5)]
     assert await compared(market) == []

@@ -11,7 +11,7 @@ from app.audit.repository.tables import disputes, payments, refunds
 from app.core.sql import all_rows, ids_in
 
 _OWN = (payments.c.id, payments.c.state, payments.c.amount, payments.c.currency)
-PAYMENT = (*_OWN, payments.c.reference, payments.c.captured_at)
+PAYMENT = (*_OWN, payments.c.reference, payments.c.captured_at, payments.c.fee_amount)
 REFUND = (
     refunds.c.id,
     refunds.c.state,
@@ -59,7 +59,7 @@ async def captured_since(
     """Payments made since then whose money we count, by id, from an id on."""
     statement = sa.select(*PAYMENT).where(
         payments.c.gateway == gateway,
-        payments.c.state == "captured",
+        payments.c.state.in_(("captured", "surplus")),
         payments.c.created_at >= since,
     )
     if after is not None:

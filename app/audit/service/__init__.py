@@ -2,7 +2,7 @@
 
 from app.audit.rules import Difference
 from app.audit.service.books import Finding, Waiting, export_lines, invariants, pending
-from app.audit.service.reconcile import reconcile
+from app.audit.service.reconciling import reconcile
 
 __all__ = [
     "Difference",

@@ -42,13 +42,16 @@ async def reconcile(
     second run finds nothing left to mend.
     """
     found: list[Difference] = []
-    seen: set[UUID] = set()
+    seen: set[UUID | str] = set()
     async for page in _pages(gateway.statement(since)):
         ours = await _our_side(database, gateway.name, page)
         for told in page:
             row = ours.of(told)
             if row is not None and not isinstance(told, Dispute):
                 seen.add(row["id"])
+            # One that is adopted here has a row only afterwards.
+            if isinstance(told, GatewayRefund):
+                seen.add(told.reference)
             difference = _difference(gateway.name, told, row)
             if difference is not None:
                 found.append(await _mended(database, told, difference) if repairs else difference)
@@ -118,12 +121,14 @@ async def _mended(database: Database, told: Told, difference: Difference) -> Dif
     if not is_mendable(difference):
         return difference
     now = database.clock.now()
-    verdict = await database.transact(lambda db: payments.record_told(db, told, now=now))
+    verdict = await database.transact(
+        lambda db: payments.record_told(db, told, now=now, gateway=difference.gateway)
+    )
     return replace(difference, is_mended=verdict is Verdict.APPLIED)
 
 
 async def _not_there(
-    database: Database, gateway: str, since: datetime, seen: set[UUID]
+    database: Database, gateway: str, since: datetime, seen: set[UUID | str]
 ) -> list[Difference]:
     """What we count and the provider's books do not have at all."""
     paid = [
@@ -134,7 +139,7 @@ async def _not_there(
     back = [
         missing_refund(gateway, row)
         async for row in _rows(database, repository.refunded_since, gateway, since)
-        if row["id"] not in seen
+        if seen.isdisjoint((row["id"], row["gateway_reference"]))
     ]
     return paid + back
 
