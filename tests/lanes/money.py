@@ -12,7 +12,7 @@ from tests.lanes.till import SECRET_KEY, WEBHOOK_SECRET
 from tests.lanes.world import World
 
 OURS = """
-    SELECT p.reference, p.state, p.amount, p.refunded_amount, p.refund_owed_amount,
+    SELECT p.reference, p.attempt, p.state, p.amount, p.refunded_amount, p.refund_owed_amount,
         o.status, o.refund, o.total_amount, o.id AS order_id
     FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.gateway = 'stripe'
 """
@@ -47,13 +47,16 @@ async def books_are_theirs(made: World, report: Report, truth: Path) -> None:
         if row["status"] in {"expired", "cancelled", "closed"} and row["refund"] != "full"
     ]
     report.same("money of orders that came to nothing", loose, [])
+    told = {told.scope for told in made.history.successes("pay")}
+    unheard = [row["order_id"] for row in rows if row["attempt"] not in told]
+    report.same("captures of which nobody was told", unheard, [])
     short = [row["order_id"] for row in rows if row["amount"] != row["total_amount"]]
     report.same("orders paid with another amount", short, [])
     net = totals_of(facts)["net"]
     report.same("the ledger's clearing account", await made.number(CLEARING), net)
     taken, back = sum(a for a, _ in theirs.values()), sum(b for _, b in theirs.values())
-    told = f"{len(theirs)} captures of {taken} fen, {back} fen given back, {net} fen left"
-    report.line("provider's truth", told)
+    figures = f"{len(theirs)} captures of {taken} fen, {back} fen given back, {net} fen left"
+    report.line("provider's truth", figures)
     report.expect(back, "nothing was ever given back: nothing was proven")
 
 

@@ -96,7 +96,8 @@ class Provider(Process):
         with Remote(self.url) as remote:
             remote.reset()
             for fault in faults:
-                remote.fault(**fault, times=None)
+                how = {name: value for name, value in fault.items() if name != "kind"}
+                remote.fault(fault["kind"], times=None, **how)
             remote.modes(**modes)
 
 

@@ -285,6 +285,8 @@ class World:
         self.workers: list[Process] = []
         self.ended: list[Process] = []
         self.known: list[Buyer] = []
+        # What was told to the servers beyond what all of them are told.
+        self.more: dict[str, str] = {}
 
     @property
     def processes(self) -> list[Process]:
@@ -294,7 +296,7 @@ class World:
         """SQLite: one server with its worker inside. PostgreSQL: two servers and a worker."""
         is_sqlite = self.backend == "sqlite"
         embedded = is_sqlite and workers is None
-        more = {**env, "WORKER_EMBEDDED": str(embedded).lower()}
+        more = self.more = {**env, "WORKER_EMBEDDED": str(embedded).lower()}
         count = 1 if is_sqlite else 2
         self.servers = [self.server(n, more) for n in range(count)]
         many = workers if workers is not None else int(not is_sqlite)
@@ -308,6 +310,12 @@ class World:
         net.seconds, net.statuses = self.net.seconds, self.net.statuses
         net.faults, net.away = self.net.faults, self.net.away
         self.net = net
+
+    def command(self, name: str, words: list[str]) -> Process:
+        """A command of an operator, with the settings that the servers have."""
+        made = self._process(name, process.command(*words), self.more)
+        self.ended.append(made)
+        return made
 
     async def migrate(self) -> None:
         """Bring the empty database to the newest schema, by the command an operator uses."""
