@@ -130,7 +130,7 @@ class Nemesis:
         outages = wanted.outages if self.cluster else 0
         while self.kills < wanted.kills or self.outages < outages:
             await self._rest()
-            await self._strike(self._some_of(everybody))
+            await self.strike(self._some_of(everybody))
 
     async def _rest(self) -> None:
         await asyncio.sleep(random.uniform(*REST_SECONDS))
@@ -146,7 +146,8 @@ class Nemesis:
             self._deck = random.sample(everybody, len(everybody))
         return [self._deck.pop()]
 
-    async def _strike(self, victims: Sequence[Victim]) -> None:
+    async def strike(self, victims: Sequence[Victim]) -> None:
+        """Kill these at once, and start them again."""
         standing = [p for p in self.made.processes if p not in victims]
         for victim in (*victims, *standing):
             assert victim.is_running, f"{victim.name} ended by itself:\n{victim.log()[-2_000:]}"
