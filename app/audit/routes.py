@@ -10,7 +10,7 @@ from app.audit import service
 from app.audit.schemas import FindingShown, InvariantsShown, PendingShown, WaitingShown
 from app.core.clock import Now
 from app.core.db import ReadDb, database_of
-from app.core.errors import Forbidden, NotFound, Unauthenticated
+from app.core.errors import Forbidden, InvalidCursor, NotFound, Unauthenticated
 from app.core.http.paging import Paged
 from app.core.http.problem import problems
 from app.core.http.route import Reading
@@ -62,7 +62,7 @@ async def pending(
     return PendingShown(at=now, work=[WaitingShown.model_validate(kind) for kind in work])
 
 
-@router.get("/hook-events", responses=problems(Unauthenticated, Forbidden))
+@router.get("/hook-events", responses=problems(Unauthenticated, Forbidden, InvalidCursor))
 async def list_hook_events(
     _: PlatformAuditor, db: ReadDb, paging: Paged, state: HookState | None = None
 ) -> HookEventPage:

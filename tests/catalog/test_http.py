@@ -136,6 +136,7 @@ async def test_what_members_see_of_it(stand: Stand) -> None:
         "time_zone": "Asia/Shanghai",
         "status": "open",
         "shipping_flat_amount": 800,
+        "refund_policy": "keep",
     }
 
 

@@ -25,6 +25,7 @@ READS = {
     Right.GROUPBUY_READ,
     Right.COMMUNITY_READ,
     Right.ORDERS_READ,
+    Right.LEDGER_READ,
     Right.AUDIT_READ,
 }
 
@@ -38,6 +39,7 @@ def test_staff_manage_neither_people_nor_keys_and_read_no_audit() -> None:
         Right.PLATFORM_WRITE,
         Right.STAFF_WRITE,
         Right.API_KEYS_WRITE,
+        Right.LEDGER_READ,
         Right.AUDIT_READ,
     }
 
@@ -86,7 +88,10 @@ def test_roles_of_shop_and_platform_add_up() -> None:
         platform_role="auditor",
         shop_roles={SHOP: "staff"},
     )
-    assert rights_in(both, SHOP) == ROLE_RIGHTS[ShopRole.STAFF] | {Right.AUDIT_READ}
+    assert rights_in(both, SHOP) == ROLE_RIGHTS[ShopRole.STAFF] | {
+        Right.AUDIT_READ,
+        Right.LEDGER_READ,
+    }
     assert rights_in(both, OTHER) == READS
 
 

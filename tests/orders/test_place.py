@@ -94,7 +94,8 @@ async def test_the_cost_in_statements_does_not_grow_with_the_basket(market: Mark
     assert counts[1] == counts[50]
     quote, place, pay = counts[50]
     assert quote <= 6
-    assert place + pay <= 30
+    # Where one statement cannot write two tables, the posting of a capture takes another.
+    assert place + pay <= (31 if market.database.settings.is_sqlite else 30)
     await market.balanced()
 
 

@@ -231,6 +231,7 @@ async def more_of_everything(world: World) -> None:
             campaign = str(await yard.campaign(size=3))
             await yard.place(yard.buyer_, group={"open": campaign})
             await yard.campaign(size=3)
+            await yard.complain()
         await fill_lists_below(yard)
 
 

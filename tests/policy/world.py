@@ -25,7 +25,7 @@ from app.identity.models import Session
 from app.identity.rules import PlatformRole, Right, ShopRole
 from app.identity.service.api_keys import NewKey, create_key
 from app.payments import service as payments
-from app.payments.gateway import HookEvent
+from app.payments.gateway import Dispute, DisputeState, HookEvent
 from app.payments.repository import hooks
 from app.promotions import service as promotions
 from app.promotions.models import CouponKind
@@ -264,6 +264,25 @@ class Yard(Market):
             return event_id
 
         return await self.database.transact(make)
+
+    async def complain(self) -> None:
+        """A dispute about a payment, as the provider tells it."""
+        order_id = await self.make_order_id()
+
+        async def hear(db: AsyncSession) -> None:
+            [paid] = await payments.payments_of_order(db, order_id)
+            told = Dispute(
+                reference=uuid4().hex,
+                payment_id=paid["id"],
+                charge_reference=paid["reference"],
+                amount=100,
+                currency=paid["currency"],
+                state=DisputeState.OPEN,
+                at=self.now,
+            )
+            await payments.record_told(db, told, now=self.now)
+
+        await self.database.transact(hear)
 
     async def make_gateway(self) -> str:
         """The name of a provider that sends messages."""

@@ -102,6 +102,7 @@ Scope = Literal[
     Right.ORDERS_READ,
     Right.ORDERS_WRITE,
     Right.REFUNDS_WRITE,
+    Right.LEDGER_READ,
     Right.AUDIT_READ,
 ]
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 
 from app.core.clock import Now
 from app.core.db import Db, ReadDb
-from app.core.errors import Forbidden, NotFound, Unauthenticated
+from app.core.errors import Forbidden, InvalidCursor, NotFound, Unauthenticated
 from app.core.http.paging import Paged
 from app.core.http.problem import problems
 from app.core.http.route import Reading, Transactional
@@ -113,7 +113,7 @@ async def request_after_sales(
     return AfterSalesShown.of(made)
 
 
-@members.get("/v1/after-sales", responses=problems(*_SIGNED))
+@members.get("/v1/after-sales", responses=problems(*_SIGNED, InvalidCursor))
 async def list_own_requests(
     buyer: SignedIn, db: ReadDb, paging: Paged, order_id: UUID | None = None
 ) -> AfterSalesPage:
@@ -158,7 +158,7 @@ async def timeline_of_shop(
     return TimelineShown.of(found, lang)
 
 
-@operators.get(_OPERATOR + "/after-sales", responses=problems(*_SIGNED, NotFound))
+@operators.get(_OPERATOR + "/after-sales", responses=problems(*_SIGNED, NotFound, InvalidCursor))
 async def list_requests(
     shop_id: UUID,
     _: ReadsOrders,
@@ -227,7 +227,9 @@ async def reject_request(
     )
 
 
-@operators.get(_OPERATOR + "/refund-approvals", responses=problems(*_SIGNED, NotFound))
+@operators.get(
+    _OPERATOR + "/refund-approvals", responses=problems(*_SIGNED, NotFound, InvalidCursor)
+)
 async def list_approvals(
     shop_id: UUID, _: ReadsOrders, db: ReadDb, paging: Paged, state: ApprovalState | None = None
 ) -> RefundApprovalPage:

@@ -14,6 +14,7 @@ from app.orders.errors import OrderNotConfirmed
 from app.orders.models import LineOrigin
 from app.orders.repository import after_sales
 from app.orders.repository import orders as repository
+from app.orders.repository import parts as parts_repository
 from app.orders.rules import (
     OF_THE_SHOP,
     LineLeft,
@@ -112,7 +113,7 @@ async def planned(db: AsyncSession, row: sa.RowMapping, wish: RefundWish) -> Pla
     """
     lines = await repository.lines_of(db, [row["id"]])
     left = lines_left(lines)
-    shipped_back = await repository.shipping_refunded(db, row["id"])
+    shipped_back = await parts_repository.shipping_refunded(db, row["id"])
     shipping_left = row["shipping_amount"] - shipped_back
     decided = sum(line["refunded_amount"] for line in lines) + shipped_back
     policy, currency = row["refund_policy"], row["currency"]
@@ -132,7 +133,7 @@ async def all_units(db: AsyncSession, row: sa.RowMapping) -> tuple[dict[UUID, in
     """The units of an order that were not refunded, by line, and the shipping that was not."""
     lines = lines_left(await repository.lines_of(db, [row["id"]]))
     kept = {line.line_id: len(line.share_amounts) for line in lines if line.share_amounts}
-    shipped_back = await repository.shipping_refunded(db, row["id"])
+    shipped_back = await parts_repository.shipping_refunded(db, row["id"])
     return kept, row["shipping_amount"] - shipped_back
 
 

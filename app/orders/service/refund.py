@@ -29,6 +29,7 @@ from app.orders.events import (
 )
 from app.orders.models import Fulfilment, OrderDispute
 from app.orders.repository import orders as repository
+from app.orders.repository import parts as parts_repository
 from app.orders.rules import LineLeft, RefundPart, is_of_people, needs_second
 from app.orders.service.approvals import ask_second
 from app.orders.service.facts import fact
@@ -160,9 +161,9 @@ async def _keep(
         for part in parts
     ]
     on_lines = [row for row in rows if row["line_id"] is not None]
-    if on_lines and not await repository.take_from_lines(db, on_lines):
+    if on_lines and not await parts_repository.take_from_lines(db, on_lines):
         raise RuntimeError("a refund names a line twice or a line that is not there")
-    await repository.add_parts(db, rows)
+    await parts_repository.add_parts(db, rows)
 
 
 async def keep_parts(db: AsyncSession, row: sa.RowMapping, made: sa.RowMapping) -> None:

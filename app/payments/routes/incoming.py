@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from app.core.clock import Now
 from app.core.db import Db, ReadDb, database_of
-from app.core.errors import BodyTooLarge, Forbidden, NotFound, Unauthenticated
+from app.core.errors import BodyTooLarge, Forbidden, InvalidCursor, NotFound, Unauthenticated
 from app.core.http.paging import Paged
 from app.core.http.problem import problems
 from app.core.http.route import Inbound, Reading, Transactional
@@ -72,7 +72,7 @@ async def receive(
     return HookReceived(received=True)
 
 
-@of_shop.get("/payments", responses=problems(*_SIGNED, NotFound))
+@of_shop.get("/payments", responses=problems(*_SIGNED, NotFound, InvalidCursor))
 async def list_payments(
     shop_id: UUID, _: ReadsOrders, db: ReadDb, paging: Paged, quarantined: Quarantined = None
 ) -> ShopPaymentPage:
@@ -81,7 +81,7 @@ async def list_payments(
     return paging.page(found, lambda row: _shown(ShopPaymentShown, row))
 
 
-@of_shop.get("/disputes", responses=problems(*_SIGNED, NotFound))
+@of_shop.get("/disputes", responses=problems(*_SIGNED, NotFound, InvalidCursor))
 async def list_disputes(
     shop_id: UUID, _: ReadsOrders, db: ReadDb, paging: Paged, state: DisputeState | None = None
 ) -> DisputePage:

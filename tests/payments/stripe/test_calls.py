@@ -1,7 +1,7 @@
 """What is sent to Stripe, and what its answers and refusals mean; a stub stands on the wire."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 import stripe
 from structlog.testing import capture_logs
 
+from app.core.logging import configure_logging
 from app.payments.adapters.stripe import StripeGateway
 from app.payments.adapters.stripe.calls import API_VERSION
 from app.payments.gateway import (
@@ -42,6 +43,14 @@ KNOWN = replace(WISH, reference="pi_1")
 FRESH = UUID(int=int(NOW.timestamp() * 1_000) << 80 | 7 << 76 | 2 << 62 | 10)
 BACK = RefundWish(FRESH, PAYMENT_ID, "pi_1", 400, "CNY")
 Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]] | Exception
+
+
+@pytest.fixture(autouse=True)
+def warnings_are_heard() -> Iterator[None]:
+    """Other tests want errors alone."""
+    configure_logging("warning")
+    yield
+    configure_logging("error")
 
 
 class Wire:
