@@ -11,7 +11,9 @@ IN_FLIGHT = "idempotency_in_flight"
 # Refusals that say "ask again".
 PASSING = frozenset({IN_FLIGHT, "payment_in_progress", "too_many_requests"})
 # Refusals that may be another answer when asked again, so the service keeps none for their key.
-UNKEPT = frozenset({"out_of_stock", "promotion_used_up", "coupon_taken", "coupons_gone"})
+UNKEPT = frozenset(
+    {"out_of_stock", "promotion_used_up", "coupon_taken", "coupons_gone", "order_disputed"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from tests.lanes import process
+from tests.lanes.bank import bounced
 from tests.lanes.kill import ENV as KILL_ENV
 from tests.lanes.kill import (
     MEMBERS_EACH,
@@ -28,8 +28,8 @@ from tests.lanes.lane import main, verdict
 from tests.lanes.money import DATABASE_PASSWORD, books_are_theirs, leaks
 from tests.lanes.report import Report
 from tests.lanes.shopper import Crowd
-from tests.lanes.till import Payer, Provider, crowd_of
-from tests.lanes.world import Operator, World, scale, world
+from tests.lanes.till import Payer, Provider, bought, crowd_of, refund
+from tests.lanes.world import World, scale, world
 
 KILLS: Mapping[tuple[str, str], Wanted] = {
     ("ci", "sqlite"): Wanted(2),
@@ -65,6 +65,7 @@ async def run(backend: str, fault: str | None) -> bool:
             await _start(made, provider, fault)
             await _under_fire(made, report, provider, nemesis)
             await _away(made, report, provider)
+            await bounced(made, report, provider)
             await _settled(made)
             report.line("all", f"{time.monotonic() - began_at:.0f} s")
             await _reconciled(made, report)
@@ -141,12 +142,12 @@ async def _away(made: World, report: Report, provider: Provider) -> None:
     owner = await made.owner()
     stall = await made.fair.stall(units=1_000, size=2)
     first, second = await made.buyers(2)
-    paid = [await _paid(made, provider, first, stall.basket()) for _ in range(3)]
+    paid = [await bought(made, provider, first, stall.basket()) for _ in range(3)]
     waiting = [await second.placed(stall.basket()) for _ in range(3)]
     await provider.kill()
     await _refused_fast(made, report, second, waiting)
     for order in paid:
-        answer = await _refund(made, owner, order)
+        answer = await refund(owner, order, f"away-{order['id']}")
         report.same("a refund decided while the provider is away", answer.status, 201)
     for _ in range(OUTAGE_MINUTES):
         await made.advance(60)
@@ -164,34 +165,6 @@ async def _away(made: World, report: Report, provider: Provider) -> None:
     report.expect(left >= len(paid), "no refund waited for the provider: nothing was proven")
     await provider.start()
     report.line("outage", f"{OUTAGE_MINUTES} minutes of the service's time, {left} refunds waited")
-
-
-async def _paid(
-    made: World, provider: Provider, buyer: Any, basket: dict[str, Any]
-) -> dict[str, Any]:
-    crowd = Crowd([], None, None)  # type: ignore[arg-type]
-    [payer] = crowd_of(crowd, provider, [[buyer]])
-    order: dict[str, Any] = await buyer.placed(basket)
-    path = f"/v1/orders/{order['id']}/payments"
-    answer = await payer.sure(buyer, "pay", path, {"gateway": "stripe"})
-    await payer.till.pay(answer.body["payment"]["next_step"]["client_secret"], "card")
-    await waited_for_paid(made, order)
-    return order
-
-
-async def waited_for_paid(made: World, order: dict[str, Any]) -> None:
-    """Wait until the news of an order's money has come."""
-    until = time.monotonic() + 40
-    statement = "SELECT COUNT(*) FROM orders WHERE status = 'paid' AND id = :id"
-    while not await made.number(statement, id=UUID(order["id"])):
-        assert time.monotonic() < until, "the news of a payment never came"
-        await asyncio.sleep(0.2)
-
-
-async def _refund(made: World, owner: Operator, order: dict[str, Any]) -> Any:
-    path = f"/v1/operator/shops/{made.fair.shop_id}/orders/{order['id']}/refunds"
-    body = {"reason": "damaged", "reference": f"away-{order['id']}", "amount": 100}
-    return await owner.post("refund", path, body)
 
 
 async def _refused_fast(

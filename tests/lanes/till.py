@@ -8,15 +8,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 
 from tests.doubles.stripe.remote import Remote
 from tests.doubles.stripe.server import double_command
+from tests.lanes.history import Answer
 from tests.lanes.process import HOST, Process, free_port
 from tests.lanes.shopper import SURE_WAYS, WAYS, Crowd, Shopper
-from tests.lanes.world import Buyer, World
+from tests.lanes.world import Buyer, Operator, World
 
 # Canaries: none of these words may stand in anything that the installation says.
 SECRET_KEY = f"sk_test_CANARY{uuid4().hex}"
@@ -26,6 +27,7 @@ SURE = ("card", "alipay", "wechat_pay", "declined first")
 ALL = (*SURE, "card", "alipay late", "wechat_pay late")
 LATE_SECONDS_MAX = 12
 SEEN_SECONDS_MAX = 20
+HEARD_SECONDS_MAX = 60
 TRIES_MAX = 12
 # The worse the wire, the more often what is asked has an answer that nobody heard.
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -79,6 +81,9 @@ class Provider(Process):
         self.command = [*double_command(self.port, self.truth, hooks, [WEBHOOK_SECRET]), *keys]
         await super().start()
         await self.ready()
+        # A message is as old as its signature says, by the service's time.
+        now = int((await self._made.now()).timestamp())
+        await asyncio.to_thread(self._set_clock, now)
         if self.is_mean:
             await self.mean()
 
@@ -91,6 +96,10 @@ class Provider(Process):
         """No more faults."""
         self.is_mean = False
         await asyncio.to_thread(self._tell, (), {})
+
+    def _set_clock(self, now: int) -> None:
+        with Remote(self.url) as remote:
+            remote.clock(now)
 
     def _tell(self, faults: Sequence[dict[str, Any]], modes: dict[str, Any]) -> None:
         with Remote(self.url) as remote:
@@ -196,3 +205,31 @@ def crowd_of(crowd: Crowd, provider: Provider, parties: Sequence[list[Buyer]]) -
     """One payer for each party, all at one till."""
     till = Till(provider)
     return [Payer(crowd, party, till) for party in parties]
+
+
+async def bought(
+    made: World, provider: Provider, buyer: Buyer, basket: dict[str, Any]
+) -> dict[str, Any]:
+    """An order that is placed, paid by card, and heard of."""
+    [payer] = crowd_of(Crowd([], None, None), provider, [[buyer]])  # type: ignore[arg-type]
+    order = await buyer.placed(basket)
+    path = f"/v1/orders/{order['id']}/payments"
+    answer = await payer.sure(buyer, "pay", path, {"gateway": "stripe"})
+    await payer.till.pay(answer.body["payment"]["next_step"]["client_secret"], "card")
+    await until(made, "SELECT COUNT(*) FROM orders WHERE status = 'paid' AND id = :id", order["id"])
+    return order
+
+
+async def refund(owner: Operator, order: dict[str, Any], reference: str) -> Answer:
+    """Ask for one yuan back."""
+    path = f"/v1/operator/shops/{order['shop_id']}/orders/{order['id']}/refunds"
+    body = {"reason": "damaged", "reference": reference, "amount": 100}
+    return await owner.post("refund", path, body)
+
+
+async def until(made: World, statement: str, subject_id: str) -> None:
+    """Wait until a count about a row is not zero any more."""
+    ends_at = time.monotonic() + HEARD_SECONDS_MAX
+    while not await made.number(statement, id=UUID(subject_id)):
+        assert time.monotonic() < ends_at, f"never true: {statement}"
+        await asyncio.sleep(0.2)
