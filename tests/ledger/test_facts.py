@@ -174,6 +174,24 @@ async def test_a_dispute_withholds_and_gives_back_or_takes(market: Market) -> No
     await market.balanced(settled=False)
 
 
+async def test_the_fee_of_a_dispute_may_be_told_at_any_time(market: Market) -> None:
+    payment, _ = await refunded(market)
+    told = _dispute(payment)
+    free = replace(told, fee_amount=0)
+    await hear(market, free)
+    await hear(market, told)
+    opened = {"psp_clearing": LEFT - 850, "shop_payable": -LEFT, "disputes": 700, "psp_fees": 150}
+    assert await standing(market) == opened
+    await hear(market, replace(free, state=DisputeState.WON))
+    assert await standing(market) == {"psp_clearing": LEFT, "shop_payable": -LEFT}
+    other = replace(told, reference="dp_2")
+    await hear(market, replace(other, fee_amount=0, state=DisputeState.LOST))
+    await hear(market, other)
+    taken = {"psp_clearing": LEFT - 850, "shop_payable": 700 - LEFT, "psp_fees": 150}
+    assert await standing(market) == taken
+    await market.balanced(settled=False)
+
+
 async def test_a_dispute_that_was_won_and_then_lost_is_lost(market: Market) -> None:
     payment, _ = await refunded(market)
     told = _dispute(payment)

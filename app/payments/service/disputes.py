@@ -1,5 +1,6 @@
 """Disputes: a buyer calls money back at their bank, and the bank decides."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,9 +31,12 @@ async def record_dispute(
     known = await repository.named(db, paid["gateway"], told.reference)
     if _is_doubtful(paid, known, told):
         return await quarantine(db, paid["id"], "dispute_mismatch", now=now)
-    if known is not None and DISPUTE_RANK[told.state] <= DISPUTE_RANK[known["state"]]:
-        return Verdict.UNCHANGED
+    if known is not None:
+        told = _furthest(known, told)
+        if (told.state, told.fee_amount) == (known["state"], known["fee_amount"]):
+            return Verdict.UNCHANGED
     row = await _kept(db, paid, known, told)
+    await postings.dispute_fee(db, row, known, at=now)
     await repository.count_on_payment(db, paid["id"])
     await _announce(db, row, known, now)
     return Verdict.APPLIED
@@ -42,6 +46,20 @@ def _is_doubtful(paid: sa.RowMapping, known: sa.RowMapping | None, told: Dispute
     if known is not None and known["payment_id"] != paid["id"]:
         return True
     return told.currency != paid["currency"] or not 0 < told.amount <= paid["amount"]
+
+
+def _furthest(known: sa.RowMapping, told: Dispute) -> Dispute:
+    """What is known and what is told, together: the fee may come before or after the end."""
+    fee_amount = max(known["fee_amount"], told.fee_amount)
+    if DISPUTE_RANK[told.state] > DISPUTE_RANK[known["state"]]:
+        return replace(told, fee_amount=fee_amount)
+    return replace(
+        told,
+        state=known["state"],
+        reason=known["reason"],
+        at=known["closed_at"] or known["opened_at"],
+        fee_amount=fee_amount,
+    )
 
 
 async def _kept(
@@ -89,7 +107,7 @@ async def _announce(
         await postings.dispute_opened(db, row, is_again=is_again, at=now)
     if known is None:
         await events.record(db, DisputeOpened(**fact, reason=row["reason"]))
-    if row["state"] != DisputeState.OPEN:
+    if row["state"] not in (DisputeState.OPEN, known["state"] if known is not None else None):
         is_lost = row["state"] == DisputeState.LOST
         end = postings.dispute_lost if is_lost else postings.dispute_won
         await end(db, row, at=now)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.ledger import service as ledger
 from app.ledger.models import Account
 from app.ledger.rules import Entry, Posting, Side, moved
-from app.payments.gateway import Charge
+from app.payments.gateway import Charge, DisputeState
 from app.payments.models import PaymentState
 
 Row = Mapping[Any, Any]
@@ -21,6 +21,7 @@ REFUND_OWED = "refund.owed"
 REFUND_SENT = "refund.sent"
 DISPUTE_OPENED = "dispute.opened"
 DISPUTE_LOST = "dispute.lost"
+DISPUTE_FEE = "dispute.fee"
 FEE_TOLD = "payment.fee"
 
 _AT_PROVIDER = Side(Account.PSP_CLEARING)
@@ -69,18 +70,33 @@ async def refund_came_back(db: AsyncSession, refund: Row, reference: str, *, at:
 
 
 async def dispute_opened(db: AsyncSession, dispute: Row, *, is_again: bool, at: datetime) -> None:
-    """The provider has taken the money back, and a fee, until the buyer's bank has decided.
+    """The provider has taken the money back until the buyer's bank has decided.
 
     `is_again` where that was undone by a decision that did not stand.
     """
     reference = f"{dispute['id']}:again" if is_again else str(dispute["id"])
     entries = _two(dispute["amount"], dispute["currency"], debit=_WITHHELD, credit=_AT_PROVIDER)
-    entries += _fee(dispute["fee_amount"], dispute["currency"])
     await ledger.post(db, _about(dispute, DISPUTE_OPENED, reference, entries, at))
 
 
+async def dispute_fee(db: AsyncSession, dispute: Row, before: Row | None, *, at: datetime) -> None:
+    """What the provider charges for a dispute; it gives that back with one that is won."""
+    rise = _charged(dispute) - (_charged(before) if before is not None else 0)
+    if not rise:
+        return
+    debit, credit = (_FEES, _AT_PROVIDER) if rise > 0 else (_AT_PROVIDER, _FEES)
+    entries = moved(abs(rise), dispute["currency"], debit=debit, credit=credit)
+    reference = f"{dispute['id']}:{dispute['state']}:{dispute['fee_amount']}"
+    await ledger.post(db, _about(dispute, DISPUTE_FEE, reference, entries, at))
+
+
+def _charged(dispute: Row) -> int:
+    fee_amount: int = dispute["fee_amount"]
+    return 0 if dispute["state"] == DisputeState.WON else fee_amount
+
+
 async def dispute_won(db: AsyncSession, dispute: Row, *, at: datetime) -> None:
-    """The shop has its money again, and the fee; the opening must be posted already."""
+    """The shop has its money again; the opening must be posted already."""
     await ledger.reverse(db, DISPUTE_OPENED, str(dispute["id"]), at=at)
 
 
