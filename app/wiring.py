@@ -24,7 +24,9 @@ from app.identity.routes import ROUTERS as IDENTITY_ROUTERS
 from app.orders import service as orders
 from app.orders.events import EVENTS as ORDER_EVENTS
 from app.orders.events import (
+    OrderCancelled,
     OrderConfirmed,
+    OrderExpired,
     OrderPaid,
     OrderRebateOwed,
     OrderRefunded,
@@ -75,6 +77,8 @@ REACTIONS: tuple[On[Any], ...] = (
 HANDLERS: tuple[On[Any], ...] = (
     on(OrderRefundOwed, orders.pay_back),
     on(OrderRebateOwed, orders.pay_rebate),
+    on(OrderCancelled, orders.stop_paying),
+    on(OrderExpired, orders.stop_paying),
     on(OrderConfirmed, orders.share_with_partners),
     on(OrderRefunded, orders.share_with_partners),
 )

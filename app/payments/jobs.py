@@ -94,8 +94,9 @@ async def _ask(context: JobContext, row: sa.RowMapping) -> None:
     wish = service.charge_wish(row)
     now = context.now()
     try:
+        charge = None if row["is_unwanted"] else await gateway.find(wish, now=now)
         # A payment the provider never heard of is sealed there, so that it cannot begin late.
-        charge = await gateway.find(wish, now=now) or await gateway.cancel(wish, now=now)
+        charge = charge or await gateway.cancel(wish, now=now)
     except GatewayUnavailable:
         return
     await context.database.transact(_recording_charge(context, charge))

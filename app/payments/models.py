@@ -58,6 +58,7 @@ class Payment(SQLModel, table=True):
 
     `quarantine_reason` says what a provider told of it that was not believed. Of `disputed_amount`
     nobody knows yet whose it is; `lost_amount` went back to the buyer by a bank's decision.
+    `is_unwanted` where the order has ended meanwhile, and the provider has not been told yet.
     """
 
     __tablename__ = "payments"
@@ -113,6 +114,7 @@ class Payment(SQLModel, table=True):
     disputed_amount: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs=_ZERO)
     lost_amount: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs=_ZERO)
     quarantine_reason: str | None = Field(default=None, max_length=64)
+    is_unwanted: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
 
 
 class Refund(SQLModel, table=True):

@@ -27,7 +27,7 @@ from app.orders.service.capture import (
     uncount_buyer,
 )
 from app.orders.service.close import close_received
-from app.orders.service.end import Doors, cancel, end_unpaid
+from app.orders.service.end import Doors, cancel, end_unpaid, stop_paying
 from app.orders.service.fulfil import receive, ship
 from app.orders.service.partners import share_with_partners
 from app.orders.service.pay import PayWish, pay
@@ -108,6 +108,7 @@ __all__ = [
     "seal",
     "share_with_partners",
     "ship",
+    "stop_paying",
     "timeline",
     "uncount_buyer",
     "withdraw_after_sales",

@@ -125,6 +125,14 @@ async def end_unpaid(
     return True
 
 
+async def stop_paying(db: AsyncSession, ended: OrderExpired | OrderCancelled) -> None:
+    """Handler: what is still being paid for an order that is no more is stopped.
+
+    Whoever ends one order asks the provider first; when a group fails there is nobody to do that.
+    """
+    await payments.unwant(db, ended.order_id)
+
+
 async def _leave(db: AsyncSession, row: sa.RowMapping, now: datetime) -> None:
     refund = None
     if row["total_amount"]:

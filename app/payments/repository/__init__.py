@@ -120,6 +120,15 @@ async def claim_unsettled(
     return await all_rows(db, claim)
 
 
+async def unwant(db: AsyncSession, order_id: UUID) -> None:
+    """Note that nobody wants an order's unsettled payment any more."""
+    await db.execute(
+        sa.update(_payments)
+        .where(_payments.c.order_id == order_id, _payments.c.state.in_(UNSETTLED_STATES))
+        .values(is_unwanted=True)
+    )
+
+
 async def quarantine(db: AsyncSession, payment_id: UUID, reason: str, ask_after: datetime) -> None:
     """Note what was told of a payment and not believed; of several reasons always the same one."""
     noted = _payments.c.quarantine_reason

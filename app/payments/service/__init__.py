@@ -11,6 +11,7 @@ from app.payments.service.charges import (
     payments_of_order,
     payments_of_shop,
     record_charge,
+    unwant,
 )
 from app.payments.service.disputes import dispute_of_order, disputes_of_shop, record_dispute
 from app.payments.service.hooks import (
@@ -68,5 +69,6 @@ __all__ = [
     "replay_hook",
     "retry_refund",
     "told_by",
+    "unwant",
     "work_hook",
 ]

@@ -101,6 +101,11 @@ async def live_charge_wish(db: AsyncSession, order_id: UUID) -> tuple[str, Charg
     return live["gateway"], charge_wish(live)
 
 
+async def unwant(db: AsyncSession, order_id: UUID) -> None:
+    """Let a payment be stopped at its provider, whose order has ended without asking for that."""
+    await repository.unwant(db, order_id)
+
+
 def charge_wish(row: sa.RowMapping) -> ChargeWish:
     """The wish of a stored payment, as it was first sent."""
     return ChargeWish(

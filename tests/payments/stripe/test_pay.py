@@ -222,3 +222,23 @@ async def test_an_amount_stripe_does_not_take_is_declined(market: Market, double
     payment = (await try_to_pay(market, ann, order)).json()["payment"]
     assert (payment["state"], payment["reason"]) == ("declined", "amount_too_small")
     assert payment["next_step"] is None
+
+
+async def test_what_is_still_being_paid_when_its_group_fails_is_stopped(
+    market: Market, double: Remote, clock: FrozenClock
+) -> None:
+    ann, bob = await market.buyer(), await market.buyer()
+    opened = await market.open_group(ann)
+    assert with_card(double, await begin(market, ann, opened)).status_code == 200
+    await hear(market, clock)
+    clock.advance(minutes=59)
+    joined = await market.join(bob, opened["group_id"])
+    step = await begin(market, bob, joined)
+    clock.advance(minutes=3)
+    for _ in range(3):
+        await hear(market, clock)
+    order = await market.order(bob, joined)
+    assert (order["status"], order["payments"][0]["state"]) == ("expired", "cancelled")
+    assert with_card(double, step).status_code == 400
+    assert held(double, step)["captured"] == 0
+    await market.balanced()
