@@ -110,14 +110,18 @@ def _unfolded(
     on_postgresql: bool,
 ) -> sa.FromClause:
     if on_postgresql:
-        return (
-            sa.func.jsonb_to_recordset(sa.cast(text, JSONB))
-            .table_valued(*(sa.column(c, t) for c, t in columns.items()), name=name)
-            .render_derived(name=name, with_types=True)
+        rows = sa.cast(text, JSONB)
+        each = (
+            sa.func.jsonb_to_recordset(rows)
+            .table_valued(*(sa.column(c, t) for c, t in columns.items()), name=f"{name}_each")
+            .render_derived(name=f"{name}_each", with_types=True)
         )
-    each = sa.func.json_each(text).table_valued("value", name=f"{name}_each")
+        # The planner counts on a hundred rows of a function, and would rather read a whole table
+        # than look up so many. The limit takes nothing away, and tells how many there are.
+        return sa.select(each).limit(sa.func.jsonb_array_length(rows)).subquery(name)
+    found = sa.func.json_each(text).table_valued("value", name=f"{name}_each")
     picked = (
-        sa.type_coerce(sa.func.json_extract(each.c.value, f"$.{c}"), t).label(c)
+        sa.type_coerce(sa.func.json_extract(found.c.value, f"$.{c}"), t).label(c)
         for c, t in columns.items()
     )
     return sa.select(*picked).subquery(name)
