@@ -140,6 +140,8 @@ FAULTS: Mapping[str, Fault] = {
                 "refund_id IN (SELECT id FROM refunds WHERE reason = 'group_failed')",
                 "refund_id",
             ),
+            "DELETE FROM refund_rounds"
+            " WHERE refund_id NOT IN (SELECT refund_id FROM order_refund_parts)",
             "DELETE FROM refunds WHERE id NOT IN (SELECT refund_id FROM order_refund_parts)",
         ),
     ),
