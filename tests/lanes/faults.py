@@ -73,6 +73,8 @@ _ONE_MEMBER = (
     "UPDATE seats SET member_id = (SELECT m.id FROM members m ORDER BY m.id LIMIT 1)",
 )
 
+_WITHOUT_PARTS = "NOT IN (SELECT refund_id FROM order_refund_parts)"
+
 FAULTS: Mapping[str, Fault] = {
     "two-seats-in-a-group": Fault("I1 one live seat per member", _ONE_MEMBER),
     "two-seats-in-a-campaign": Fault(
@@ -140,9 +142,8 @@ FAULTS: Mapping[str, Fault] = {
                 "refund_id IN (SELECT id FROM refunds WHERE reason = 'group_failed')",
                 "refund_id",
             ),
-            "DELETE FROM refund_rounds"
-            " WHERE refund_id NOT IN (SELECT refund_id FROM order_refund_parts)",
-            "DELETE FROM refunds WHERE id NOT IN (SELECT refund_id FROM order_refund_parts)",
+            f"DELETE FROM refund_rounds WHERE refund_id {_WITHOUT_PARTS}",
+            f"DELETE FROM refunds WHERE id {_WITHOUT_PARTS}",
         ),
     ),
     "refund-sum": Fault(
