@@ -29,7 +29,7 @@ from app.settings import Settings
 from tests.fakes import FrozenClock
 
 # A deadline would be a timed assertion: it fails on a busy machine and tells nothing.
-hypothesis.settings.register_profile("suite", max_examples=100, deadline=None)
+hypothesis.settings.register_profile("suite", max_examples=60, deadline=None)
 hypothesis.settings.register_profile("laws", max_examples=5_000, deadline=None)
 hypothesis.settings.load_profile("suite")
 
