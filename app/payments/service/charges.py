@@ -23,10 +23,10 @@ from app.payments.models import (
     HELD_STATES,
     UNSETTLED_STATES,
     PaymentState,
-    RefundStatus,
 )
 from app.payments.rules import STATE_OF_CHARGE, Verdict
 from app.payments.service import postings
+from app.payments.service.refunds import new_refund
 
 # A payment whose call never came back is asked about after this long, then ever more rarely.
 ASK_AFTER = timedelta(seconds=20)
@@ -194,20 +194,8 @@ async def _set_aside(db: AsyncSession, payment_id: UUID, charge: Charge, now: da
     row = await repository.set_aside(db, payment_id, charge, SECOND_CAPTURE)
     if row is None:
         return Verdict.UNCHANGED
-    refund = {
-        "id": new_id(),
-        "payment_id": row["id"],
-        "shop_id": row["shop_id"],
-        "order_id": row["order_id"],
-        "amount": row["amount"],
-        "currency": row["currency"],
-        "reason": SECOND_CAPTURE,
-        "reference": f"{SECOND_CAPTURE}:{row['id']}",
-        "state": RefundStatus.PENDING,
-        "created_at": now,
-        "send_after": now,
-        "attempts": 0,
-    }
+    reference = f"{SECOND_CAPTURE}:{row['id']}"
+    refund = new_refund(row, row["amount"], SECOND_CAPTURE, reference, now=now)
     added = await repository.add_refund(db, refund)
     assert added, "a payment is set aside once"
     await postings.captured(db, row, charge, at=now)

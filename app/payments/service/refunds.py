@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -56,30 +57,34 @@ async def owe_refund(db: AsyncSession, wish: RefundOrder, *, now: datetime) -> s
         raise OrderDisputed if is_disputed else RefundExceedsPayment
     # The payment's row is ours now, so no refund can come between this sum and our own.
     before = sum(row["amount"] for row in await repository.refunds_of_payment(db, paid["id"]))
-    refund_id = new_id()
-    added = await repository.add_refund(
-        db,
-        {
-            "id": refund_id,
-            "payment_id": paid["id"],
-            "shop_id": paid["shop_id"],
-            "order_id": wish.order_id,
-            "amount": paid["refund_owed_amount"] - before,
-            "currency": paid["currency"],
-            "reason": wish.reason,
-            "reference": wish.reference,
-            "state": RefundStatus.PENDING,
-            "created_at": now,
-            "send_after": now,
-            "attempts": 0,
-        },
-    )
-    if not added:
+    amount = paid["refund_owed_amount"] - before
+    refund = new_refund(paid, amount, wish.reason, wish.reference, now=now)
+    if not await repository.add_refund(db, refund):
         raise RefundReferenceUsed
     rows = await repository.refunds_of_order(db, wish.order_id)
-    made = next(row for row in rows if row["id"] == refund_id)
+    made = next(row for row in rows if row["id"] == refund["id"])
     await postings.refund_owed(db, paid, made, at=now)
     return made
+
+
+def new_refund(
+    paid: sa.RowMapping, amount: int, reason: str, reference: str, *, now: datetime
+) -> dict[str, Any]:
+    """The row of a refund that is owed of a payment and due to be sent at once."""
+    return {
+        "id": new_id(),
+        "payment_id": paid["id"],
+        "shop_id": paid["shop_id"],
+        "order_id": paid["order_id"],
+        "amount": amount,
+        "currency": paid["currency"],
+        "reason": reason,
+        "reference": reference,
+        "state": RefundStatus.PENDING,
+        "created_at": now,
+        "send_after": now,
+        "attempts": 0,
+    }
 
 
 async def postpone_refund(

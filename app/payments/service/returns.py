@@ -1,6 +1,7 @@
 """What providers tell of refunds: kept by round, counted once, whatever order it comes in."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import events
 from app.core.errors import Problem
-from app.core.ids import new_id
 from app.core.metrics import REFUND_FAILURES
 from app.payments import repository
 from app.payments.errors import NotYetError, RefundExceedsPayment, RefundReferenceUsed
@@ -25,7 +25,7 @@ from app.payments.models import HELD_STATES, PaymentState, RefundStatus
 from app.payments.rules import REFUND_RANK, Standing, Verdict, round_name, standing
 from app.payments.service import postings
 from app.payments.service.charges import quarantine
-from app.payments.service.refunds import postpone_refund
+from app.payments.service.refunds import new_refund, postpone_refund
 
 MADE_AT_PROVIDER = "made_at_provider"
 SEND_FAILED_AFTER = timedelta(hours=1)
@@ -149,6 +149,19 @@ async def _announce(
         await _failed(db, paid, refund, answer.reason or "failed", now)
 
 
+def _about(refund: sa.RowMapping, now: datetime) -> dict[str, Any]:
+    """What every fact about a refund tells."""
+    return {
+        "at": now,
+        "shop_id": refund["shop_id"],
+        "aggregate_id": refund["payment_id"],
+        "payment_id": refund["payment_id"],
+        "refund_id": refund["id"],
+        "order_id": refund["order_id"],
+        "amount": refund["amount"],
+    }
+
+
 async def _succeeded(
     db: AsyncSession, paid: sa.RowMapping, refund: sa.RowMapping, now: datetime
 ) -> None:
@@ -159,13 +172,7 @@ async def _succeeded(
     await events.record(
         db,
         RefundSucceeded(
-            at=now,
-            shop_id=refund["shop_id"],
-            aggregate_id=paid["id"],
-            payment_id=paid["id"],
-            refund_id=refund["id"],
-            order_id=refund["order_id"],
-            amount=refund["amount"],
+            **_about(refund, now),
             currency=refund["currency"],
             refunded_amount=total,
         ),
@@ -185,13 +192,7 @@ async def _returned(
     await events.record(
         db,
         RefundReturned(
-            at=now,
-            shop_id=refund["shop_id"],
-            aggregate_id=paid["id"],
-            payment_id=paid["id"],
-            refund_id=refund["id"],
-            order_id=refund["order_id"],
-            amount=refund["amount"],
+            **_about(refund, now),
             currency=refund["currency"],
             refunded_amount=total,
             reason=reason[:120],
@@ -206,13 +207,7 @@ async def _surplus_moved(
     await events.record(
         db,
         SurplusReturned(
-            at=now,
-            shop_id=refund["shop_id"],
-            aggregate_id=refund["payment_id"],
-            payment_id=refund["payment_id"],
-            refund_id=refund["id"],
-            order_id=refund["order_id"],
-            amount=refund["amount"],
+            **_about(refund, now),
             currency=refund["currency"],
             is_back=is_back,
         ),
@@ -228,13 +223,7 @@ async def _failed(
     await events.record(
         db,
         RefundFailed(
-            at=now,
-            shop_id=refund["shop_id"],
-            aggregate_id=paid["id"],
-            payment_id=paid["id"],
-            refund_id=refund["id"],
-            order_id=refund["order_id"],
-            amount=refund["amount"],
+            **_about(refund, now),
             reason=reason[:120],
         ),
     )
@@ -290,22 +279,12 @@ async def _own(db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund, now
     assert answer.amount is not None
     if not await repository.owe_told(db, paid["id"], answer.amount):
         raise RefundExceedsPayment
-    refund_id = new_id()
     refund = {
-        "id": refund_id,
-        "payment_id": paid["id"],
-        "shop_id": paid["shop_id"],
-        "order_id": paid["order_id"],
-        "amount": answer.amount,
-        "currency": paid["currency"],
-        "reason": MADE_AT_PROVIDER,
-        "reference": answer.reference,
-        "state": RefundStatus.PENDING,
-        "created_at": now,
+        **new_refund(paid, answer.amount, MADE_AT_PROVIDER, answer.reference, now=now),
         "send_after": now + SEND_FAILED_AFTER,
-        "attempts": 0,
         "gateway_reference": answer.reference,
     }
+    refund_id = refund["id"]
     if not await repository.add_refund(db, refund):
         raise RefundReferenceUsed
     await postings.refund_owed(db, paid, refund, at=now)
