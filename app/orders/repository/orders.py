@@ -345,11 +345,15 @@ async def add_refunded(
     return row
 
 
-async def take_back_refunded(db: AsyncSession, order_id: UUID, amount: int) -> sa.RowMapping:
-    """Count money that has bounced; an order that all was back of, and no other end, is open."""
+async def take_back_refunded(
+    db: AsyncSession, order_id: UUID, amount: int, *, may_reopen: bool
+) -> sa.RowMapping:
+    """Count money that has bounced; an order that had no other end than that may be open again."""
     c = _orders.c
     total = c.refunded_amount - amount
-    reopens = sa.and_(c.status == OrderStatus.CLOSED, c.refund_due_reason.is_(None))
+    was_full = c.refunded_amount == c.total_amount
+    ended_by_it = sa.and_(c.status == OrderStatus.CLOSED, c.refund_due_reason.is_(None), was_full)
+    reopens = ended_by_it if may_reopen else sa.false()
     values = {
         "refunded_amount": total,
         "refund": sa.case((total == 0, RefundShare.NONE.value), else_=RefundShare.PARTLY.value),
