@@ -34,6 +34,7 @@ from app.orders.repository import parts as parts_repository
 from app.orders.rules import LineLeft, RefundPart, is_of_people, needs_second
 from app.orders.service.approvals import ask_second
 from app.orders.service.facts import fact
+from app.orders.service.partners import note_shares
 from app.orders.service.plan import Plan, RefundWish, lines_left, planned
 from app.payments import service as payments
 from app.payments.errors import NotYetError, RefundExceedsPayment
@@ -209,6 +210,7 @@ async def count_refund(db: AsyncSession, order_id: UUID, amount: int, *, at: dat
             was_counted=row["paid_at"] is not None,
         ),
     )
+    await note_shares(db, row, at)
 
 
 async def uncount_refund(db: AsyncSession, order_id: UUID, amount: int, *, at: datetime) -> None:
