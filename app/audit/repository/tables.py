@@ -7,7 +7,7 @@ from app.core.http.idempotency import IdempotencyAnswer
 from app.core.sql import table
 from app.groupbuy.models import Campaign, CampaignMember, Group, Seat
 from app.ledger.models import LedgerEntry, LedgerTransaction
-from app.orders.models import Order, OrderLine, OrderRefundPart
+from app.orders.models import AfterSales, Order, OrderLine, OrderRefundPart, RefundApproval
 from app.payments.models import (
     HookEventRow,
     Payment,
@@ -27,6 +27,7 @@ from app.promotions.models import (
 
 adjustments = table(StockAdjustment)
 answers = table(IdempotencyAnswer)
+approvals = table(RefundApproval)
 batches = table(CouponBatch)
 buyers = table(Buyer)
 campaign_members = table(CampaignMember)
@@ -49,6 +50,7 @@ payments = table(Payment)
 promotions = table(Promotion)
 quotas = table(PromotionQuota)
 refunds = table(Refund)
+requests = table(AfterSales)
 seats = table(Seat)
 stock = table(Stock)
 uses = table(PromotionUse)

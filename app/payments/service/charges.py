@@ -24,6 +24,7 @@ from app.payments.models import (
     UNSETTLED_STATES,
     PaymentState,
 )
+from app.payments.repository import under_way
 from app.payments.rules import STATE_OF_CHARGE, Verdict
 from app.payments.service import postings
 from app.payments.service.refunds import new_refund
@@ -99,6 +100,11 @@ async def live_charge_wish(db: AsyncSession, order_id: UUID) -> tuple[str, Charg
     if live is None or live["state"] == PaymentState.CAPTURED:
         return None
     return live["gateway"], charge_wish(live)
+
+
+async def being_paid(db: AsyncSession, order_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Which of these orders have a payment under way."""
+    return await under_way.being_paid(db, order_ids)
 
 
 async def unwant(db: AsyncSession, order_id: UUID) -> None:
