@@ -348,6 +348,16 @@ async def test_a_refund_that_cannot_be_has_failed(answer: Any, reason: str) -> N
     assert (told.refund_id, told.state, told.reason) == (FRESH, RefundState.FAILED, reason)
 
 
+@pytest.mark.parametrize("wish", [BACK, replace(BACK, reference="re_1")])
+async def test_a_refund_of_what_stripe_does_not_know_has_not_failed(wish: RefundWish) -> None:
+    """The key is another account's by mistake. A failure would begin a round with a new key, and
+    the money of this one, already on its way, would go out twice once the right key is back."""
+    wire = Wire(refused("resource_missing", 404))
+    with capture_logs() as lines, pytest.raises(GatewayUnavailable):
+        await wire.gateway.refund(wish, now=NOW)
+    assert ("stripe_does_not_know", "error") in [(x["event"], x["log_level"]) for x in lines]
+
+
 async def test_a_refund_under_a_spoilt_key_is_looked_for_and_never_made_under_another() -> None:
     spoilt = error(500, headers=REPLAYED)
     other_round = our_refund(metadata={"refund_id": str(FRESH), "round": "2"})

@@ -209,8 +209,7 @@ class StripeGateway:
         try:
             return await asked(self._v1.payment_intents.retrieve_async(reference, params))
         except RefusedError as refused:
-            log.error("stripe_does_not_know", reference=reference, stripe_error=refused.code)
-            raise GatewayUnavailable from refused
+            raise _not_known_there(reference, refused) from refused
 
     def _understood(self, wish: ChargeWish, intent: Mapping[str, Any]) -> Charge:
         try:
@@ -224,7 +223,7 @@ class StripeGateway:
 
     async def _refund(self, wish: RefundWish, now: datetime) -> dict[str, Any]:
         if wish.reference:
-            return await asked(self._v1.refunds.retrieve_async(wish.reference))
+            return await self._known_refund(wish.reference)
         if now - _made_at(wish.refund_id) > KEYS_TRUSTED_FOR:
             known = await self._found_refund(wish)
             if known is not None:
@@ -242,12 +241,25 @@ class StripeGateway:
         }
         try:
             return await asked(self._v1.refunds.create_async(params, {"idempotency_key": key}))
+        except RefusedError as refused:
+            # A payment that was captured is there. To say that this try has failed would begin a
+            # round with a key of its own, while the answer to this one may only have been lost.
+            if refused.code == "resource_missing":
+                raise _not_known_there(wish.charge_reference, refused) from refused
+            raise
         except SpoiltKeyError as spoilt:
             # Another key could pay back twice. The money is there, or the key is forgotten in time.
             known = await self._found_refund(wish)
             if known is None:
                 raise GatewayUnavailable from spoilt
             return known
+
+    async def _known_refund(self, reference: str) -> dict[str, Any]:
+        """A refund that Stripe has told us of: whatever it refuses now, it has not failed."""
+        try:
+            return await asked(self._v1.refunds.retrieve_async(reference))
+        except RefusedError as refused:
+            raise _not_known_there(reference, refused) from refused
 
     async def _found_refund(self, wish: RefundWish) -> dict[str, Any] | None:
         params = {"payment_intent": wish.charge_reference, "limit": PAGE_ROWS}
@@ -268,6 +280,12 @@ def _not_opened(wish: ChargeWish, code: str, now: datetime) -> Charge:
         at=now,
         reason=code,
     )
+
+
+def _not_known_there(reference: str, refused: RefusedError) -> GatewayUnavailable:
+    """What we have by Stripe's own word is there: we ask with another account's key, or mode's."""
+    log.error("stripe_does_not_know", reference=reference, stripe_error=refused.code)
+    return GatewayUnavailable()
 
 
 def _nonsense(of: UUID, error: Exception) -> GatewayUnavailable:
