@@ -28,6 +28,7 @@ from app.payments.service.charges import quarantine
 from app.payments.service.refunds import new_refund, postpone_refund
 
 MADE_AT_PROVIDER = "made_at_provider"
+PENDING_THERE = "pending at the provider"
 SEND_FAILED_AFTER = timedelta(hours=1)
 log = structlog.get_logger("payments")
 
@@ -93,7 +94,7 @@ async def _take_over(
     before = rounds.get(name)
     if before is not None and REFUND_RANK[answer.state] <= REFUND_RANK[before]:
         if refund["state"] == RefundStatus.PENDING:
-            await postpone_refund(db, refund, "pending at the provider", now=now)
+            await postpone_refund(db, refund, answer.reason or PENDING_THERE, now=now)
         return Verdict.UNCHANGED
     await repository.tell_round(db, refund["id"], name, answer.state, answer.at)
     rounds[name] = answer.state
@@ -125,7 +126,7 @@ async def _write(
         values |= {"send_after": now + SEND_FAILED_AFTER, "last_error": (error or "failed")[:200]}
     await repository.move_refund(db, refund["id"], values)
     if after.state is RefundStatus.PENDING:
-        await postpone_refund(db, refund, "pending at the provider", now=now)
+        await postpone_refund(db, refund, answer.reason or PENDING_THERE, now=now)
 
 
 async def _announce(
