@@ -80,9 +80,10 @@ def upgrade() -> None:
     sa.Column('state', sa.Enum('open', 'won', 'lost', name='disputestate', native_enum=False, create_constraint=True, length=24), nullable=False),
     sa.Column('reason', sqlmodel.sql.sqltypes.AutoString(length=120), nullable=True),
     sa.Column('fee_amount', sa.BigInteger(), nullable=False),
+    sa.Column('fee_returned_amount', sa.BigInteger(), nullable=False),
     sa.Column('opened_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.Column('closed_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
-    sa.CheckConstraint('amount > 0 AND fee_amount >= 0', name=op.f('ck_disputes_amount')),
+    sa.CheckConstraint('amount > 0 AND fee_amount >= 0 AND fee_returned_amount >= 0', name=op.f('ck_disputes_amount')),
     sa.ForeignKeyConstraint(['payment_id'], ['payments.id'], name=op.f('fk_disputes_payment_id_payments')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_disputes')),
     sa.UniqueConstraint('gateway', 'reference', name=op.f('uq_disputes_gateway_reference'))

@@ -109,13 +109,15 @@ def of_refund(gateway: str, told: GatewayRefund, row: Row | None) -> Difference 
 
 
 def of_dispute(gateway: str, told: Dispute, row: Row | None) -> Difference | None:
-    """How one dispute differs from ours."""
-    ours = "nothing" if row is None else str(row["state"])
-    if ours == told.state:
-        return None
-    return Difference(
-        gateway, Kind.DISPUTE_UNHEARD, told.reference, None, ours, told.state.value, told.at
-    )
+    """How one dispute differs from ours: in its state, or else in what it has cost."""
+    ours, theirs = "nothing" if row is None else str(row["state"]), told.state.value
+    if row is not None and ours == theirs:
+        fees = row["fee_amount"], row["fee_returned_amount"]
+        if told.fee_amount <= fees[0] and told.fee_returned_amount <= fees[1]:
+            return None
+        ours = f"fee {fees[0] - fees[1]}"
+        theirs = f"fee {told.fee_amount - told.fee_returned_amount}"
+    return Difference(gateway, Kind.DISPUTE_UNHEARD, told.reference, None, ours, theirs, told.at)
 
 
 def missing_payment(gateway: str, row: Row) -> Difference:

@@ -114,7 +114,10 @@ class GatewayRefund:
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """The provider's word on a complaint; while it is not won, its amount and fee are gone."""
+    """The provider's word on a complaint; while it is not won, its amount is gone.
+
+    Of the fee, `fee_returned_amount` was given back: some providers do so where it is won.
+    """
 
     reference: str
     payment_id: UUID | None
@@ -125,6 +128,7 @@ class Dispute:
     at: datetime
     reason: str | None = None
     fee_amount: int = 0
+    fee_returned_amount: int = 0
 
 
 Told = Charge | GatewayRefund | Dispute

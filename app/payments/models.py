@@ -170,13 +170,16 @@ class RefundRound(SQLModel, table=True):
 
 
 class PaymentDispute(SQLModel, table=True):
-    """A buyer's complaint at their bank about one payment; only the provider's word moves it."""
+    """A buyer's complaint at their bank about one payment; only the provider's word moves it.
+
+    Of `fee_amount` the provider has given `fee_returned_amount` back.
+    """
 
     __tablename__ = "disputes"
     __table_args__ = (
         sa.UniqueConstraint("gateway", "reference"),
         sa.Index("ix_disputes_shop_id_id", "shop_id", "id"),
-        sa.CheckConstraint("amount > 0 AND fee_amount >= 0", "amount"),
+        sa.CheckConstraint("amount > 0 AND fee_amount >= 0 AND fee_returned_amount >= 0", "amount"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -190,6 +193,7 @@ class PaymentDispute(SQLModel, table=True):
     state: DisputeState = Field(sa_type=enum_column(DisputeState))
     reason: str | None = Field(default=None, max_length=120)
     fee_amount: int = Field(default=0, sa_type=sa.BigInteger)
+    fee_returned_amount: int = Field(default=0, sa_type=sa.BigInteger)
     opened_at: datetime
     closed_at: datetime | None = None
 

@@ -193,9 +193,17 @@ async def test_a_dispute_nobody_heard_of_is_mended(market: Market) -> None:
     books = Books(charge, dispute)
     assert kinds(await compared(market, books, repairs=True)) == ["dispute_unheard"]
     assert await compared(market, books, repairs=True) == []
-    lost = Books(charge, replace(dispute, state=DisputeState.LOST))
-    assert kinds(await compared(market, lost, repairs=True)) == ["dispute_unheard"]
-    assert await compared(market, lost, repairs=True) == []
+    costly = replace(dispute, fee_amount=1_500)
+    for told, ours, theirs in (
+        (costly, "fee 0", "fee 1500"),
+        (replace(costly, state=DisputeState.WON), "open", "won"),
+        (replace(costly, state=DisputeState.WON, fee_returned_amount=900), "fee 1500", "fee 600"),
+    ):
+        [found] = await compared(market, Books(charge, told), repairs=True)
+        assert (found.kind, found.ours, found.theirs) == ("dispute_unheard", ours, theirs)
+        assert found.is_mended
+        assert await compared(market, Books(charge, told), repairs=True) == []
+    await market.balanced(settled=False)
 
 
 async def test_a_fee_nobody_told_of_is_posted_once(market: Market) -> None:

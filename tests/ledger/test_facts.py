@@ -165,7 +165,7 @@ async def test_a_dispute_withholds_and_gives_back_or_takes(market: Market) -> No
     await hear(market, won)
     opened = {"psp_clearing": LEFT - 850, "shop_payable": -LEFT, "disputes": 700, "psp_fees": 150}
     assert await standing(market) == opened
-    await hear(market, replace(won, state=DisputeState.WON))
+    await hear(market, replace(won, state=DisputeState.WON, fee_returned_amount=150))
     assert await standing(market) == {"psp_clearing": LEFT, "shop_payable": -LEFT}
     await hear(market, lost)
     await hear(market, replace(lost, state=DisputeState.LOST))
@@ -183,12 +183,32 @@ async def test_the_fee_of_a_dispute_may_be_told_at_any_time(market: Market) -> N
     opened = {"psp_clearing": LEFT - 850, "shop_payable": -LEFT, "disputes": 700, "psp_fees": 150}
     assert await standing(market) == opened
     await hear(market, replace(free, state=DisputeState.WON))
+    # Nobody has said that the fee came back: some providers keep it.
+    kept = {"psp_clearing": LEFT - 150, "shop_payable": -LEFT, "psp_fees": 150}
+    assert await standing(market) == kept
+    await market.balanced(settled=False)
+    await hear(market, replace(told, state=DisputeState.WON, fee_returned_amount=150))
     assert await standing(market) == {"psp_clearing": LEFT, "shop_payable": -LEFT}
     other = replace(told, reference="dp_2")
     await hear(market, replace(other, fee_amount=0, state=DisputeState.LOST))
     await hear(market, other)
     taken = {"psp_clearing": LEFT - 850, "shop_payable": 700 - LEFT, "psp_fees": 150}
     assert await standing(market) == taken
+    await market.balanced(settled=False)
+
+
+async def test_a_dispute_of_another_amount_than_it_was_opened_with_is_not_believed(
+    market: Market,
+) -> None:
+    """What was withheld would never be even again."""
+    payment, _ = await refunded(market)
+    told = _dispute(payment)
+    await hear(market, told)
+    opened = await standing(market)
+    await hear(market, replace(told, state=DisputeState.LOST, amount=600))
+    assert await standing(market) == opened
+    now, _ = await rows_of(market, {"id": str(payment["order_id"])})
+    assert (now["quarantine_reason"], now["disputed_amount"]) == ("dispute_mismatch", 700)
     await market.balanced(settled=False)
 
 

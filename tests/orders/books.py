@@ -144,8 +144,8 @@ _CHECKS = {
             (SELECT coalesce(sum(amount - fee_amount), 0) AS amount FROM payments
                 WHERE state IN ('captured', 'surplus')) c,
             (SELECT coalesce(sum(amount), 0) AS amount FROM refunds WHERE state = 'succeeded') r,
-            (SELECT coalesce(sum(amount + fee_amount), 0) AS amount FROM disputes
-                WHERE state <> 'won') d
+            (SELECT coalesce(sum(CASE WHEN state = 'won' THEN 0 ELSE amount END
+                + fee_amount - fee_returned_amount), 0) AS amount FROM disputes) d
         WHERE b.amount <> c.amount - r.amount - d.amount""",
     "what buyers are owed": """
         SELECT b.amount, r.amount AS owed FROM

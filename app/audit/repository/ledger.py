@@ -109,13 +109,14 @@ _held = payments.c.state.in_(("captured", "surplus"))
 
 def clearing_follows_rows(_: Moment) -> Query:
     """I5: what the provider holds is captures less refunds, fees and disputes not won."""
-    withheld = disputes.c.amount + disputes.c.fee_amount
+    fees = disputes.c.fee_amount - disputes.c.fee_returned_amount
+    withheld = sa.case((disputes.c.state == "won", 0), else_=disputes.c.amount) + fees
     kept = payments.c.amount - payments.c.fee_amount
     return _sums(
         _account("psp_clearing", found=_amount),
         _part(payments, payments, _held, found=0, expected=kept),
         _part(refunds, refunds, _succeeded, found=0, expected=-refunds.c.amount),
-        _part(disputes, disputes, disputes.c.state != "won", found=0, expected=-withheld),
+        _part(disputes, disputes, sa.true(), found=0, expected=-withheld),
     )
 
 

@@ -47,7 +47,8 @@ async def disputes_by_name(
     db: AsyncSession, gateway: str, references: Sequence[str]
 ) -> Sequence[sa.RowMapping]:
     """Our disputes of these names at the provider."""
-    statement = sa.select(disputes.c.reference, disputes.c.state).where(
+    names = ("reference", "state", "fee_amount", "fee_returned_amount")
+    statement = sa.select(*(disputes.c[name] for name in names)).where(
         disputes.c.gateway == gateway, disputes.c.reference.in_(references)
     )
     return await all_rows(db, statement)

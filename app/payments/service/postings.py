@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.ledger import service as ledger
 from app.ledger.models import Account
 from app.ledger.rules import Entry, Posting, Side, moved
-from app.payments.gateway import Charge, DisputeState
+from app.payments.gateway import Charge
 from app.payments.models import PaymentState
 
 Row = Mapping[Any, Any]
@@ -80,19 +80,19 @@ async def dispute_opened(db: AsyncSession, dispute: Row, *, is_again: bool, at: 
 
 
 async def dispute_fee(db: AsyncSession, dispute: Row, before: Row | None, *, at: datetime) -> None:
-    """What the provider charges for a dispute; it gives that back with one that is won."""
+    """What the provider charges for a dispute, less what it has given back of that."""
     rise = _charged(dispute) - (_charged(before) if before is not None else 0)
     if not rise:
         return
     debit, credit = (_FEES, _AT_PROVIDER) if rise > 0 else (_AT_PROVIDER, _FEES)
     entries = moved(abs(rise), dispute["currency"], debit=debit, credit=credit)
-    reference = f"{dispute['id']}:{dispute['state']}:{dispute['fee_amount']}"
+    reference = f"{dispute['id']}:{dispute['fee_amount']}:{dispute['fee_returned_amount']}"
     await ledger.post(db, _about(dispute, DISPUTE_FEE, reference, entries, at))
 
 
 def _charged(dispute: Row) -> int:
-    fee_amount: int = dispute["fee_amount"]
-    return 0 if dispute["state"] == DisputeState.WON else fee_amount
+    kept: int = dispute["fee_amount"] - dispute["fee_returned_amount"]
+    return kept
 
 
 async def dispute_won(db: AsyncSession, dispute: Row, *, at: datetime) -> None:
