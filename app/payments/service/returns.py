@@ -98,7 +98,7 @@ async def _take_over(
         return Verdict.UNCHANGED
     await repository.tell_round(db, refund["id"], name, answer.state, answer.at)
     rounds[name] = answer.state
-    after = standing(rounds)
+    after = standing(rounds, refund["gateway_reference"])
     await _write(db, refund, after, answer, now)
     await _announce(db, paid, refund, after, answer, now)
     if list(rounds.values()).count(RefundState.SUCCEEDED) > 1:
@@ -146,6 +146,11 @@ async def _announce(
     elif was and not is_:
         await postings.refund_came_back(db, refund, refund["gateway_reference"], at=now)
         await _returned(db, paid, refund, answer.reason or "failed", now)
+    elif was and refund["gateway_reference"] != after.reference:
+        # It was sent twice, and the one that counted has bounced: now the other one counts.
+        assert after.reference is not None, "the round that has succeeded has a name"
+        await postings.refund_came_back(db, refund, refund["gateway_reference"], at=now)
+        await postings.refund_sent(db, refund, after.reference, at=now)
     elif answer.state is RefundState.FAILED and not is_:
         await _failed(db, paid, refund, answer.reason or "failed", now)
 
