@@ -93,6 +93,37 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_disputes_payment_id'), ['payment_id'], unique=False)
         batch_op.create_index('ix_disputes_shop_id_id', ['shop_id', 'id'], unique=False)
 
+    op.create_table('stray_captures',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('shop_id', sa.Uuid(), nullable=False),
+    sa.Column('payment_id', sa.Uuid(), nullable=False),
+    sa.Column('gateway', sqlmodel.sql.sqltypes.AutoString(length=24), nullable=False),
+    sa.Column('reference', sqlmodel.sql.sqltypes.AutoString(length=120), nullable=False),
+    sa.Column('amount', sa.BigInteger(), nullable=False),
+    sa.Column('currency', sqlmodel.sql.sqltypes.AutoString(length=3), nullable=False),
+    sa.Column('fee_amount', sa.BigInteger(), nullable=False),
+    sa.Column('captured_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+    sa.Column('is_void', sa.Boolean(), nullable=False),
+    sa.CheckConstraint('amount > 0 AND fee_amount >= 0', name=op.f('ck_stray_captures_amount')),
+    sa.ForeignKeyConstraint(['payment_id'], ['payments.id'], name=op.f('fk_stray_captures_payment_id_payments')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_stray_captures')),
+    sa.UniqueConstraint('gateway', 'reference', name=op.f('uq_stray_captures_gateway_reference'))
+    )
+    with op.batch_alter_table('stray_captures', schema=None) as batch_op:
+        batch_op.create_index('ix_stray_captures_payment_id', ['payment_id'], unique=False)
+        batch_op.create_index('ix_stray_captures_shop_id_id', ['shop_id', 'id'], unique=False)
+
+    op.create_table('stray_refunds',
+    sa.Column('stray_id', sa.Uuid(), nullable=False),
+    sa.Column('reference', sqlmodel.sql.sqltypes.AutoString(length=120), nullable=False),
+    sa.Column('amount', sa.BigInteger(), nullable=False),
+    sa.Column('state', sa.Enum('pending', 'succeeded', 'failed', name='refundstate', native_enum=False, create_constraint=True, length=24), nullable=False),
+    sa.Column('told_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+    sa.CheckConstraint('amount > 0', name=op.f('ck_stray_refunds_amount')),
+    sa.ForeignKeyConstraint(['stray_id'], ['stray_captures.id'], name=op.f('fk_stray_refunds_stray_id_stray_captures')),
+    sa.PrimaryKeyConstraint('stray_id', 'reference', name=op.f('pk_stray_refunds'))
+    )
+
     op.create_table('hook_events',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('gateway', sqlmodel.sql.sqltypes.AutoString(length=24), nullable=False),
@@ -135,6 +166,8 @@ def downgrade() -> None:
         batch_op.drop_index('ix_hook_events_state_id')
 
     op.drop_table('hook_events')
+    op.drop_table('stray_refunds')
+    op.drop_table('stray_captures')
     with op.batch_alter_table('disputes', schema=None) as batch_op:
         batch_op.drop_index('ix_disputes_shop_id_id')
         batch_op.drop_index(batch_op.f('ix_disputes_payment_id'))

@@ -198,6 +198,46 @@ class PaymentDispute(SQLModel, table=True):
     closed_at: datetime | None = None
 
 
+class StrayCapture(SQLModel, table=True):
+    """Money that a provider took for a payment, but not as it was asked for: a person decides.
+
+    Of another amount or currency, or a second time under another name. `is_void` where the
+    provider has said since that this capture was as it was asked for after all.
+    """
+
+    __tablename__ = "stray_captures"
+    __table_args__ = (
+        sa.UniqueConstraint("gateway", "reference"),
+        sa.Index("ix_stray_captures_payment_id", "payment_id"),
+        sa.Index("ix_stray_captures_shop_id_id", "shop_id", "id"),
+        sa.CheckConstraint("amount > 0 AND fee_amount >= 0", "amount"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    shop_id: UUID
+    payment_id: UUID = Field(foreign_key="payments.id")
+    gateway: str = Field(max_length=24)
+    reference: str = Field(max_length=120)
+    amount: int = Field(sa_type=sa.BigInteger)
+    currency: str = Field(max_length=3)
+    fee_amount: int = Field(default=0, sa_type=sa.BigInteger)
+    captured_at: datetime
+    is_void: bool = False
+
+
+class StrayRefund(SQLModel, table=True):
+    """The furthest that a provider has told of a refund, made there, of a stray capture."""
+
+    __tablename__ = "stray_refunds"
+    __table_args__ = (sa.CheckConstraint("amount > 0", "amount"),)
+
+    stray_id: UUID = Field(primary_key=True, foreign_key="stray_captures.id")
+    reference: str = Field(primary_key=True, max_length=120)
+    amount: int = Field(sa_type=sa.BigInteger)
+    state: RefundState = Field(sa_type=enum_column(RefundState))
+    told_at: datetime
+
+
 class HookEventRow(SQLModel, table=True):
     """A genuine message of a provider, kept before it is answered and worked on afterwards.
 

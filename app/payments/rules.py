@@ -49,6 +49,10 @@ STATE_OF_CHARGE: Mapping[ChargeState, PaymentState] = {
 assert STATE_OF_CHARGE.keys() == set(ChargeState), "every word of a provider is understood"
 
 
+# By these words no money was taken, nor will it be.
+NOTHING_TAKEN = frozenset({ChargeState.DECLINED, ChargeState.CANCELLED})
+
+
 def may_come_from(target: PaymentState) -> tuple[PaymentState, ...]:
     """The states from which a payment may move to the target."""
     return tuple(state for state, targets in MOVES.items() if target in targets)

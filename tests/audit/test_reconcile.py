@@ -31,6 +31,7 @@ from app.payments.gateway import (
 from app.payments.models import Refund
 from tests.factories import Caller
 from tests.fakes import FrozenClock
+from tests.ledger.posted import balances
 from tests.orders.books import state_of
 from tests.orders.market import Market
 
@@ -153,11 +154,9 @@ async def test_what_a_person_has_to_look_at_is_told_and_left_alone(market: Marke
     _, order = await paid(market)
     charge = charge_of(order)
     stranger = replace(charge, payment_id=new_id(), reference="pi-stranger")
-    short = replace(charge, amount=charge.amount - 1)
     pending = replace(charge, state=ChargeState.PENDING)
     for told, kind in (
         (stranger, "charge_unknown_here"),
-        (short, "charge_other_amount"),
         (pending, "charge_not_there"),
     ):
         before = await state_of(market.database)
@@ -165,6 +164,54 @@ async def test_what_a_person_has_to_look_at_is_told_and_left_alone(market: Marke
         assert kind in kinds(found)
         assert not any(difference.is_mended for difference in found)
         assert await state_of(market.database) == before
+
+
+async def stands(market: Market) -> dict[str, int]:
+    return await balances(market.database, market.shop_id)
+
+
+@pytest.mark.parametrize("way", ["sandbox_success", "sandbox_delay"])
+async def test_money_that_was_not_asked_for_like_this_is_noted_and_stays_a_difference(
+    market: Market, way: str
+) -> None:
+    buyer, order = await paid(market, way)
+    charge = charge_of(order)
+    short = replace(charge, amount=charge.amount - 1)
+    before = await stands(market)
+    for _ in range(2):
+        found = await compared(market, Books(short), repairs=True)
+        assert [(f.kind, f.is_mended) for f in found] == [("charge_other_amount", False)]
+    # What was captured as asked for is not there a second time.
+    nobodys = {"psp_clearing": short.amount, "suspense": -short.amount}
+    assert await stands(market) == (before or nobodys)
+    assert (await market.order(buyer, order))["payments"][0]["reason"] == "amount_mismatch"
+    await market.balanced(settled=False)
+
+
+async def test_a_payment_that_was_captured_twice_is_noted_until_it_is_back(market: Market) -> None:
+    _, order = await paid(market)
+    charge = charge_of(order)
+    twice = replace(charge, reference="another", fee_amount=30)
+    for _ in range(2):
+        found = await compared(market, Books(charge, twice), repairs=True)
+        assert [(f.kind, f.is_mended) for f in found] == [("charge_twice", False)]
+    total = order["total_amount"]
+    assert await stands(market) == {
+        "psp_clearing": 2 * total - 30,
+        "shop_payable": -total,
+        "suspense": -total,
+        "psp_fees": 30,
+    }
+    back = refund_of(charge, charge_reference="another", amount=total)
+    books = Books(charge, back)
+    assert [f.is_mended for f in await compared(market, books, repairs=True)] == [True]
+    assert await compared(market, books, repairs=True) == []
+    assert await stands(market) == {
+        "psp_clearing": total - 30,
+        "shop_payable": -total,
+        "psp_fees": 30,
+    }
+    await market.balanced(settled=False)
 
 
 async def test_money_that_only_we_know_of_is_told(market: Market) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.audit.repository.tables import disputes, payments, refunds
+from app.audit.repository.tables import disputes, payments, refunds, stray_refunds, strays
 from app.core.sql import all_rows, ids_in
 
 _OWN = (payments.c.id, payments.c.state, payments.c.amount, payments.c.currency)
@@ -40,6 +40,21 @@ async def refunds_by_name(
     joined = refunds.join(payments, payments.c.id == refunds.c.payment_id)
     named = sa.or_(ids_in(db, refunds.c.id, ids), refunds.c.gateway_reference.in_(references))
     statement = sa.select(*REFUND).select_from(joined).where(payments.c.gateway == gateway, named)
+    return await all_rows(db, statement)
+
+
+async def stray_refunds_by_name(
+    db: AsyncSession, gateway: str, references: Sequence[str]
+) -> Sequence[sa.RowMapping]:
+    """Refunds of these names that were made at the provider of captures that are nobody's."""
+    joined = stray_refunds.join(strays, strays.c.id == stray_refunds.c.stray_id)
+    back = stray_refunds.c
+    told = (back.state, back.amount, back.reference, back.reference.label("gateway_reference"))
+    statement = (
+        sa.select(back.stray_id.label("id"), strays.c.currency, *told)
+        .select_from(joined)
+        .where(strays.c.gateway == gateway, back.reference.in_(references))
+    )
     return await all_rows(db, statement)
 
 

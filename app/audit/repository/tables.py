@@ -15,6 +15,8 @@ from app.payments.models import (
     Refund,
     SandboxEntry,
     SandboxNotice,
+    StrayCapture,
+    StrayRefund,
 )
 from app.promotions.models import (
     Coupon,
@@ -51,5 +53,7 @@ quotas = table(PromotionQuota)
 refunds = table(Refund)
 seats = table(Seat)
 stock = table(Stock)
+stray_refunds = table(StrayRefund)
+strays = table(StrayCapture)
 uses = table(PromotionUse)
 variants = table(Variant)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.audit.repository import reconcile as repository
 from app.audit.rules import (
     Difference,
-    is_mendable,
+    is_told_on,
     missing_payment,
     missing_refund,
     of_charge,
@@ -99,10 +99,14 @@ async def _our_side(database: Database, gateway: str, page: Sequence[Told]) -> _
             [told.refund_id for told in sent if told.refund_id],
             [told.reference for told in sent],
         )
+        nobodys = await repository.stray_refunds_by_name(
+            db, gateway, [told.reference for told in sent]
+        )
         complained = await repository.disputes_by_name(db, gateway, named)
     by_name: dict[UUID | str, sa.RowMapping] = {
         row["gateway_reference"]: row for row in back if row["gateway_reference"]
     }
+    by_name.update({row["gateway_reference"]: row for row in nobodys})
     by_name.update({row["id"]: row for row in back})
     return _Ours(
         {row["id"]: row for row in paid}, by_name, {row["reference"]: row for row in complained}
@@ -118,7 +122,7 @@ def _difference(gateway: str, told: Told, row: sa.RowMapping | None) -> Differen
 
 
 async def _mended(database: Database, told: Told, difference: Difference) -> Difference:
-    if not is_mendable(difference):
+    if not is_told_on(difference):
         return difference
     now = database.clock.now()
     verdict = await database.transact(

@@ -23,6 +23,9 @@ DISPUTE_OPENED = "dispute.opened"
 DISPUTE_LOST = "dispute.lost"
 DISPUTE_FEE = "dispute.fee"
 FEE_TOLD = "payment.fee"
+STRAY_CAPTURED = "stray.captured"
+STRAY_FEE = "stray.fee"
+STRAY_RETURNED = "stray.returned"
 
 _AT_PROVIDER = Side(Account.PSP_CLEARING)
 _OF_SHOP = Side(Account.SHOP_PAYABLE)
@@ -104,6 +107,44 @@ async def dispute_lost(db: AsyncSession, dispute: Row, *, at: datetime) -> None:
     """The money stays with the buyer, at the shop's cost; the opening must be posted already."""
     entries = _two(dispute["amount"], dispute["currency"], debit=_OF_SHOP, credit=_WITHHELD)
     await ledger.post(db, _about(dispute, DISPUTE_LOST, str(dispute["id"]), entries, at))
+
+
+async def stray_captured(db: AsyncSession, stray: Row, *, at: datetime) -> None:
+    """The provider holds money that was not asked for like this; it is nobody's yet."""
+    currency = stray["currency"]
+    entries = _two(stray["amount"], currency, debit=_AT_PROVIDER, credit=_OF_NOBODY)
+    await ledger.post(db, _about(stray, STRAY_CAPTURED, str(stray["id"]), entries, at))
+    await stray_fee_told(db, {**stray, "fee_amount": 0}, stray["fee_amount"], at=at)
+
+
+async def stray_fee_told(db: AsyncSession, stray: Row, fee_amount: int, *, at: datetime) -> None:
+    """What the provider keeps of it, or more of that; `stray` as before."""
+    entries = _fee(fee_amount - stray["fee_amount"], stray["currency"])
+    if entries:
+        reference = f"{stray['id']}:{fee_amount}"
+        await ledger.post(db, _about(stray, STRAY_FEE, reference, entries, at))
+
+
+async def stray_voided(db: AsyncSession, stray: Row, *, at: datetime) -> None:
+    """It was as it was asked for after all, and is posted as that."""
+    await ledger.reverse(db, STRAY_CAPTURED, str(stray["id"]), at=at)
+    entries = _fee(-stray["fee_amount"], stray["currency"])
+    if entries:
+        await ledger.post(db, _about(stray, STRAY_FEE, f"{stray['id']}:void", entries, at))
+
+
+async def stray_returned(
+    db: AsyncSession, stray: Row, reference: str, amount: int, *, at: datetime
+) -> None:
+    """Somebody at the provider has given it back, or part of it."""
+    entries = _two(amount, stray["currency"], debit=_OF_NOBODY, credit=_AT_PROVIDER)
+    told = f"{stray['id']}:{reference}"
+    await ledger.post(db, _about(stray, STRAY_RETURNED, told, entries, at))
+
+
+async def stray_came_back(db: AsyncSession, stray: Row, reference: str, *, at: datetime) -> None:
+    """A refund of it that had succeeded has failed after all."""
+    await ledger.reverse(db, STRAY_RETURNED, f"{stray['id']}:{reference}", at=at)
 
 
 def _sent(refund: Row, reference: str) -> str:

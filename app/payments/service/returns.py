@@ -26,6 +26,7 @@ from app.payments.rules import REFUND_RANK, Standing, Verdict, round_name, stand
 from app.payments.service import postings
 from app.payments.service.charges import quarantine
 from app.payments.service.refunds import new_refund, postpone_refund
+from app.payments.service.strays import record_stray_refund, stray_of
 
 MADE_AT_PROVIDER = "made_at_provider"
 PENDING_THERE = "pending at the provider"
@@ -47,6 +48,9 @@ async def record_refund(
     """
     known = await _known(db, answer, gateway)
     if known is None and answer.refund_id is None:
+        stray = await stray_of(db, answer, gateway)
+        if stray is not None:
+            return await _of_stray(db, stray, answer, now)
         return await _adopt(db, answer, now, gateway)
     paid = None if known is None else await repository.lock_payment(db, known["payment_id"])
     if paid is None or gateway not in (None, paid["gateway"]):
@@ -233,6 +237,15 @@ async def _failed(
             reason=reason[:120],
         ),
     )
+
+
+async def _of_stray(
+    db: AsyncSession, stray: sa.RowMapping, answer: GatewayRefund, now: datetime
+) -> Verdict:
+    verdict = await record_stray_refund(db, stray, answer, now=now)
+    if verdict is Verdict.QUARANTINED:
+        return await quarantine(db, stray["payment_id"], "refund_mismatch", now=now)
+    return verdict
 
 
 async def _adopt(
