@@ -4,7 +4,7 @@ The buyer's device confirms with the client secret; we learn of it by a signed m
 asking, whichever comes first. All idempotency keys are made of our row ids.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,6 +48,10 @@ KEYS_MAX = 3
 PAGE_ROWS = 100
 # Stripe keeps keys for a day at least; beyond this a refund is looked for before it is made.
 KEYS_TRUSTED_FOR = timedelta(hours=12)
+# Of these Stripe counts other units than ISO 4217 does, or only every tenth one.
+NOT_COUNTED_ALIKE = frozenset(
+    {"ISK", "UGX", "MGA", "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
+)
 # Where each method can be offered; a card everywhere.
 _ASIAN_WALLETS = frozenset({"CNY", "AUD", "CAD", "EUR", "GBP", "HKD", "JPY", "SGD", "USD"})
 CURRENCIES: Mapping[str, frozenset[str]] = {
@@ -153,18 +157,16 @@ class StripeGateway:
         """Every payment of ours, refund and dispute made since then, as each stands now."""
         wish = {"created": {"gte": int(since.timestamp())}, "limit": PAGE_ROWS}
         whole = {**wish, "expand": ["data.latest_charge.balance_transaction"]}
-        async for intent in pages(self._v1.payment_intents.list_async(whole)):
-            try:
-                yield charge_told(intent, live=self._live)
-            except NotOurBusinessError:
-                continue
-        async for refund in pages(self._v1.refunds.list_async(wish)):
-            if refund.get("payment_intent"):
-                yield refund_told(refund)
-        async for dispute in pages(self._v1.disputes.list_async(wish)):
-            told = dispute_told(dispute, live=self._live)
-            if told is not None:
-                yield told
+        lists: tuple[tuple[Any, dict[str, Any], Callable[[dict[str, Any]], Told | None]], ...] = (
+            (self._v1.payment_intents, whole, lambda one: charge_told(one, live=self._live)),
+            (self._v1.refunds, wish, _refund_of_an_intent),
+            (self._v1.disputes, wish, lambda one: dispute_told(one, live=self._live)),
+        )
+        for things, params, reader in lists:
+            async for thing in pages(things.list_async(params)):
+                told = _legible(thing, reader)
+                if told is not None:
+                    yield told
 
     async def close(self) -> None:
         """Close the connections."""
@@ -190,7 +192,7 @@ class StripeGateway:
             for method in self._account.methods
             if wish.currency in CURRENCIES.get(method, {wish.currency})
         ]
-        if not methods:
+        if not methods or wish.currency in NOT_COUNTED_ALIKE:
             raise RefusedError("no_method_for_currency")
         params: dict[str, Any] = {
             "amount": wish.amount,
@@ -270,6 +272,21 @@ class StripeGateway:
         return None
 
 
+def _refund_of_an_intent(refund: Mapping[str, Any]) -> GatewayRefund | None:
+    return refund_told(refund) if refund.get("payment_intent") else None
+
+
+def _legible(thing: dict[str, Any], reader: Callable[[dict[str, Any]], Told | None]) -> Told | None:
+    """What stands in Stripe's books; one that cannot be read must not hide all others."""
+    try:
+        return reader(thing)
+    except NotOurBusinessError:
+        return None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        log.error("stripe_books_not_understood", of=thing["id"], why=type(error).__name__)
+        return None
+
+
 def _not_opened(wish: ChargeWish, code: str, now: datetime) -> Charge:
     return Charge(
         payment_id=wish.payment_id,
@@ -285,13 +302,13 @@ def _not_opened(wish: ChargeWish, code: str, now: datetime) -> Charge:
 def _not_known_there(reference: str, refused: RefusedError) -> GatewayUnavailable:
     """What we have by Stripe's own word is there: we ask with another account's key, or mode's."""
     log.error("stripe_does_not_know", reference=reference, stripe_error=refused.code)
-    return GatewayUnavailable()
+    return GatewayUnavailable(is_answer=True)
 
 
 def _nonsense(of: UUID, error: Exception) -> GatewayUnavailable:
     """Stripe's answer is not about what was asked: nothing is known, and a person has to look."""
     log.error("stripe_answer_not_believed", of=str(of), why=f"{type(error).__name__}: {error}")
-    return GatewayUnavailable()
+    return GatewayUnavailable(is_answer=True)
 
 
 def _made_at(row_id: UUID) -> datetime:
