@@ -39,6 +39,7 @@ def upgrade() -> None:
         batch_op.create_check_constraint(op.f('ck_payments_disputes'), sa.text('disputed_amount >= 0 AND lost_amount >= 0'))
         batch_op.create_index('ix_payments_quarantined', ['shop_id', 'id'], unique=False, postgresql_where=QUARANTINED, sqlite_where=QUARANTINED)
         batch_op.create_index('ix_payments_reference', ['reference'], unique=False)
+        batch_op.create_index('ix_payments_created_at', ['created_at'], unique=False)
     # A word that was not believed used to stand where the provider's own reason stands.
     op.execute(
         "UPDATE payments SET quarantine_reason = reason, reason = NULL"
@@ -48,6 +49,7 @@ def upgrade() -> None:
     with op.batch_alter_table('refunds', schema=None) as batch_op:
         batch_op.add_column(sa.Column('round', sa.Integer(), server_default=sa.text("'1'"), nullable=False))
         batch_op.create_check_constraint(op.f('ck_refunds_round'), sa.text('round >= 1'))
+        batch_op.create_index('ix_refunds_created_at', ['created_at'], unique=False)
 
     op.create_table('refund_rounds',
     sa.Column('refund_id', sa.Uuid(), nullable=False),
@@ -179,6 +181,7 @@ def downgrade() -> None:
 
     op.drop_table('refund_rounds')
     with op.batch_alter_table('refunds', schema=None) as batch_op:
+        batch_op.drop_index('ix_refunds_created_at')
         batch_op.drop_constraint(op.f('ck_refunds_round'), type_='check')
         batch_op.drop_column('round')
 
@@ -191,6 +194,7 @@ def downgrade() -> None:
     )
     op.execute('UPDATE payments SET reason = quarantine_reason WHERE quarantine_reason IS NOT NULL')
     with op.batch_alter_table('payments', schema=None) as batch_op:
+        batch_op.drop_index('ix_payments_created_at')
         batch_op.drop_index('ix_payments_reference')
         batch_op.drop_index('ix_payments_quarantined', postgresql_where=QUARANTINED, sqlite_where=QUARANTINED)
         batch_op.drop_constraint(op.f('ck_payments_disputes'), type_='check')

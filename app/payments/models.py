@@ -84,6 +84,8 @@ class Payment(SQLModel, table=True):
             sqlite_where=_QUARANTINED,
         ),
         sa.Index("ix_payments_reference", "reference"),
+        # For whoever holds the last days against a provider's books.
+        sa.Index("ix_payments_created_at", "created_at"),
         sa.UniqueConstraint("order_id", "attempt"),
         sa.CheckConstraint("amount >= 0", "amount"),
         sa.CheckConstraint(
@@ -128,6 +130,7 @@ class Refund(SQLModel, table=True):
         sa.UniqueConstraint("shop_id", "reference"),
         sa.Index("ix_refunds_payment_id", "payment_id"),
         sa.Index("ix_refunds_shop_id_id", "shop_id", "id"),
+        sa.Index("ix_refunds_created_at", "created_at"),
         sa.Index(
             "ix_refunds_unsent",
             "send_after",

@@ -150,6 +150,47 @@ async def test_a_refund_made_by_hand_at_the_provider_becomes_ours_once(market: M
     assert await compared(market, books, repairs=True) == []
 
 
+async def test_a_refund_of_ours_whose_row_is_lost_is_ours_again(market: Market) -> None:
+    """A backup was put back: decided anew, its money would go to the buyer a second time."""
+    buyer, order = await paid(market)
+    charge = charge_of(order)
+    lost = refund_of(charge, refund_id=new_id(), amount=order["total_amount"])
+    books = Books(charge, lost)
+    assert [f.is_mended for f in await compared(market, books, repairs=True)] == [True]
+    now = await market.order(buyer, order)
+    assert (now["refund"], [r["id"] for r in now["refunds"]]) == ("full", [str(lost.refund_id)])
+    assert await compared(market, books, repairs=True) == []
+    assert await stands(market) == {}
+
+
+async def test_a_refund_that_was_made_long_ago_is_not_missed_among_those_of_today(
+    market: Market, clock: FrozenClock
+) -> None:
+    _, order = await paid(market)
+    clock.advance(seconds=3 * 86_400)
+    charge = charge_of(order)
+    [adopted] = await compared(market, Books(charge, refund_of(charge)), repairs=True)
+    assert adopted.is_mended
+    assert await compared(market, Books()) == []
+
+
+async def test_one_that_cannot_be_taken_over_does_not_keep_the_others_from_it(
+    market: Market, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, waits = await paid(market, "sandbox_delay")
+    _, order = await paid(market)
+    charge = charge_of(order)
+    # No ledger holds so much.
+    poison = refund_of(charge, refund_id=new_id(), amount=2**70)
+    books = Books(charge, poison, charge_of(waits))
+    found = await compared(market, books, repairs=True)
+    assert [(f.kind, f.is_mended) for f in found] == [
+        ("refund_unknown_here", False),
+        ("charge_unheard", True),
+    ]
+    assert "difference_failed" in caplog.text
+
+
 async def test_what_a_person_has_to_look_at_is_told_and_left_alone(market: Market) -> None:
     _, order = await paid(market)
     charge = charge_of(order)

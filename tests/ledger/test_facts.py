@@ -151,7 +151,12 @@ async def test_a_capture_that_counts_after_all_is_not_there_twice(market: Market
         await market.pay(buyer, order, "sandbox_delay")
         wish = await provider.wish_of(order)
         right = Charge(
-            wish.payment_id, f"x-{order['id']}", ChargeState.CAPTURED, wish.amount, "CNY", market.now
+            wish.payment_id,
+            f"x-{order['id']}",
+            ChargeState.CAPTURED,
+            wish.amount,
+            "CNY",
+            market.now,
         )
         wrong = replace(right, amount=wish.amount - 1, fee_amount=40)
         for told in (right, wrong) if first_is_right else (wrong, right):

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.repository.tables import disputes, payments, refunds, stray_refunds, strays
 from app.core.sql import all_rows, ids_in
+from app.payments.service import MADE_AT_PROVIDER
 
 _OWN = (payments.c.id, payments.c.state, payments.c.amount, payments.c.currency)
 PAYMENT = (*_OWN, payments.c.reference, payments.c.captured_at, payments.c.fee_amount)
@@ -86,7 +87,10 @@ async def captured_since(
 async def refunded_since(
     db: AsyncSession, gateway: str, since: datetime, after: UUID | None, rows_max: int
 ) -> Sequence[sa.RowMapping]:
-    """Refunds decided since then that we count as sent, by id, from an id on."""
+    """Refunds decided since then that we count as sent, by id, from an id on.
+
+    What was adopted from the provider's own word may have been made there long before.
+    """
     joined = refunds.join(payments, payments.c.id == refunds.c.payment_id)
     statement = (
         sa.select(*REFUND)
@@ -94,6 +98,7 @@ async def refunded_since(
         .where(
             payments.c.gateway == gateway,
             refunds.c.state == "succeeded",
+            refunds.c.reason != MADE_AT_PROVIDER,
             refunds.c.created_at >= since,
         )
     )

@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.repository import reconcile as repository
@@ -22,12 +23,13 @@ from app.audit.rules import (
     of_dispute,
     of_refund,
 )
-from app.core.db import Database
+from app.core.db import Database, is_outage, log_fault
 from app.payments import service as payments
 from app.payments.gateway import Bookkeeper, Charge, Dispute, GatewayRefund, Told
 from app.payments.service import Verdict
 
 PAGE_ROWS = 100
+log = structlog.get_logger("audit")
 _Page = Callable[
     [AsyncSession, str, datetime, UUID | None, int], Awaitable[Sequence[sa.RowMapping]]
 ]
@@ -125,9 +127,16 @@ async def _mended(database: Database, told: Told, difference: Difference) -> Dif
     if not is_told_on(difference):
         return difference
     now = database.clock.now()
-    verdict = await database.transact(
-        lambda db: payments.record_told(db, told, now=now, gateway=difference.gateway)
-    )
+    try:
+        verdict = await database.transact(
+            lambda db: payments.record_told(db, told, now=now, gateway=difference.gateway)
+        )
+    except Exception as error:
+        if is_outage(error):
+            raise
+        # It stays a difference, and must not keep all others from being mended.
+        log_fault(log, "difference", error, reference=difference.reference)
+        return difference
     return replace(difference, is_mended=verdict is Verdict.APPLIED)
 
 

@@ -64,7 +64,5 @@ async def tell_refund(
 ) -> None:
     """Keep the further word on a refund; whoever calls holds the payment."""
     told = {"state": state, "told_at": at}
-    row = upsert(db, _refunds).values(
-        stray_id=stray_id, reference=reference, amount=amount, **told
-    )
+    row = upsert(db, _refunds).values(stray_id=stray_id, reference=reference, amount=amount, **told)
     await db.execute(row.on_conflict_do_update(index_elements=["stray_id", "reference"], set_=told))
