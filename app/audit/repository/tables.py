@@ -15,6 +15,8 @@ from app.payments.models import (
     Refund,
     SandboxEntry,
     SandboxNotice,
+    StrayCapture,
+    StrayRefund,
 )
 from app.promotions.models import (
     Coupon,
@@ -53,5 +55,7 @@ refunds = table(Refund)
 requests = table(AfterSales)
 seats = table(Seat)
 stock = table(Stock)
+stray_refunds = table(StrayRefund)
+strays = table(StrayCapture)
 uses = table(PromotionUse)
 variants = table(Variant)
