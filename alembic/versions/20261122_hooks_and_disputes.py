@@ -1,10 +1,15 @@
 """messages of providers, disputes, and rounds of refunds."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from alembic import op
 import sqlmodel
+
+from app.core.ids import new_id
 
 revision: str = '0007'
 down_revision: str | None = '0006'
@@ -25,6 +30,79 @@ def one_of(column: str, values: Sequence[str]) -> sa.TextClause:
 
 def amount_column(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger(), server_default=sa.text("'0'"), nullable=False)
+
+
+ROWS_AT_ONCE = 500
+
+
+def known(name: str, *columns: tuple[str, sa.types.TypeEngine[Any]]) -> sa.TableClause:
+    return sa.table(name, *(sa.column(column, kind) for column, kind in columns))
+
+
+ID, TEXT, AMOUNT, MOMENT = sa.Uuid(), sa.String(), sa.BigInteger(), sqlmodel.sql.sqltypes.UTCDateTime()
+OF_SHOP = (('id', ID), ('shop_id', ID), ('currency', TEXT))
+payments = known('payments', *OF_SHOP, ('amount', AMOUNT), ('state', TEXT), ('created_at', MOMENT), ('captured_at', MOMENT))
+refunds = known('refunds', *OF_SHOP, ('amount', AMOUNT), ('state', TEXT), ('created_at', MOMENT), ('done_at', MOMENT), ('gateway_reference', TEXT))
+orders = known('orders', *OF_SHOP, ('confirmed_at', MOMENT))
+lines = known('order_lines', ('order_id', ID), ('brand_id', ID), ('brand_share_bp', sa.Integer()), ('payable_amount', AMOUNT), ('refunded_amount', AMOUNT))
+transactions = known('ledger_transactions', *OF_SHOP, ('kind', TEXT), ('reference', TEXT), ('subject_id', ID), ('at', MOMENT))
+entries = known('ledger_entries', *OF_SHOP, ('transaction_id', ID), ('account', TEXT), ('party_id', ID), ('amount', AMOUNT))
+Leg = tuple[str, int, UUID | None]
+
+
+def post_what_is_known(bind: sa.Connection) -> None:
+    """Enter what was captured, refunded and earned by partners before there was a ledger.
+
+    Refunds that bounce are reversed in it, and its accounts are held against the rows: it has to
+    begin with all of them. What is entered already is left alone.
+    """
+    captured_at = sa.func.coalesce(payments.c.captured_at, payments.c.created_at)
+    was_captured = sa.and_(payments.c.state == 'captured', payments.c.amount > 0)
+    enter(bind, payments, 'payment.captured', captured_at, was_captured, lambda row: str(row['id']), ('psp_clearing', 'shop_payable'))
+    enter(bind, refunds, 'refund.owed', refunds.c.created_at, sa.true(), lambda row: str(row['id']), ('shop_payable', 'refunds'))
+    done_at = sa.func.coalesce(refunds.c.done_at, refunds.c.created_at)
+    enter(bind, refunds, 'refund.sent', done_at, refunds.c.state == 'succeeded', lambda row: f"{row['id']}:{row['gateway_reference']}", ('refunds', 'psp_clearing'))
+    of_partners = sa.exists().where(lines.c.order_id == orders.c.id, lines.c.brand_share_bp > 0)
+    for page in pages(bind, orders, 'order.partner_share', orders.c.confirmed_at, sa.and_(orders.c.confirmed_at.is_not(None), of_partners)):
+        add(bind, [(row, 'order.partner_share', f"{row['id']}:1", shares_of(bind, row['id'])) for row in page])
+
+
+def enter(bind: sa.Connection, of: sa.TableClause, kind: str, at: Any, which: Any, reference: Callable[[sa.RowMapping], str], accounts: tuple[str, str]) -> None:
+    debit, credit = accounts
+    for page in pages(bind, of, kind, at, which):
+        add(bind, [(row, kind, reference(row), [(debit, row['amount'], None), (credit, -row['amount'], None)]) for row in page])
+
+
+def pages(bind: sa.Connection, of: sa.TableClause, kind: str, at: Any, which: Any) -> Iterator[Sequence[sa.RowMapping]]:
+    entered = sa.exists().where(transactions.c.subject_id == of.c.id, transactions.c.kind == kind)
+    wanted = sa.select(of, sa.type_coerce(at, MOMENT).label('at')).where(which, ~entered).order_by(of.c.id).limit(ROWS_AT_ONCE)
+    page = bind.execute(wanted).mappings().all()
+    while page:
+        yield page
+        page = bind.execute(wanted.where(of.c.id > page[-1]['id'])).mappings().all()
+
+
+def shares_of(bind: sa.Connection, order_id: UUID) -> list[Leg]:
+    owed: Counter[UUID] = Counter()
+    of_order = sa.select(lines).where(lines.c.order_id == order_id, lines.c.brand_share_bp > 0, lines.c.brand_id.is_not(None))
+    for line in bind.execute(of_order).mappings():
+        owed[line['brand_id']] += (line['payable_amount'] - line['refunded_amount']) * line['brand_share_bp'] // 10_000
+    both = ([('shop_payable', amount, None), ('partner_payable', -amount, brand_id)] for brand_id, amount in sorted(owed.items()) if amount)
+    return [leg for legs in both for leg in legs]
+
+
+def add(bind: sa.Connection, told: Iterable[tuple[sa.RowMapping, str, str, list[Leg]]]) -> None:
+    ours, theirs = [], []
+    for row, kind, reference, legs in told:
+        if not legs:
+            continue
+        of_both = {'shop_id': row['shop_id'], 'currency': row['currency']}
+        one = {**of_both, 'id': new_id(), 'kind': kind, 'reference': reference, 'subject_id': row['id'], 'at': row['at']}
+        ours.append(one)
+        theirs += [{**of_both, 'id': new_id(), 'transaction_id': one['id'], 'account': account, 'amount': amount, 'party_id': party_id} for account, amount, party_id in legs]
+    if ours:
+        bind.execute(sa.insert(transactions), ours)
+        bind.execute(sa.insert(entries), theirs)
 
 
 def upgrade() -> None:
@@ -69,6 +147,9 @@ def upgrade() -> None:
         " FROM refunds WHERE state <> 'pending'"
     )
     op.execute("UPDATE refunds SET round = 2, gateway_reference = NULL WHERE state = 'failed'")
+    # It is by the name of the round that a success is reversed when it bounces.
+    op.execute("UPDATE refunds SET gateway_reference = 'round-1' WHERE state = 'succeeded' AND coalesce(gateway_reference, '') = ''")
+    post_what_is_known(op.get_bind())
 
     op.create_table('disputes',
     sa.Column('id', sa.Uuid(), nullable=False),
