@@ -117,6 +117,26 @@ async def test_one_made_at_the_provider_instead_of_ours_is_ours(desk: Desk) -> N
     assert await desk.broken() == []
 
 
+@pytest.mark.parametrize(("lost", "sent"), [(SOLO_AMOUNT, 0), (SOLO_AMOUNT - 900, 1)])
+async def test_what_a_bank_has_given_to_the_buyer_is_not_sent_as_well(
+    desk: Desk, clock: FrozenClock, lost: int, sent: int
+) -> None:
+    """The refund was owed before the dispute began, and waited for its end."""
+    _, order, row = await desk.paid()
+    await desk.market.refund(await shop(desk), order, amount=900)
+    await desk.tell(dispute(row, amount=lost))
+    await desk.work()
+    clock.advance(hours=1)
+    assert await send_refunds(desk.context()) == 0
+    await desk.tell(dispute(row, "lost", amount=lost))
+    await desk.work()
+    for _ in range(2):
+        clock.advance(hours=2)
+        await desk.market.work()
+    assert len(desk.provider.asked) == sent
+    assert await desk.broken() == []
+
+
 async def test_a_second_capture_goes_back_once(desk: Desk, clock: FrozenClock) -> None:
     buyer, order, first = await desk.paid("sandbox_decline")
     await desk.market.pay(buyer, order)
