@@ -20,6 +20,7 @@ from app.payments.models import (
     RefundRound,
     RefundStatus,
 )
+from app.payments.repository.disputes import is_called_back
 from app.payments.rules import NOTHING_TAKEN, may_come_from
 
 _payments = table(Payment)
@@ -295,17 +296,13 @@ async def claim_refunds(
 ) -> Sequence[sa.RowMapping]:
     """Lease refunds that are due to be sent; a rival worker gets others."""
     free = sa.or_(_refunds.c.lease_until.is_(None), _refunds.c.lease_until < now)
-    # While a bank decides about the payment, its money may be gone: it must not go twice.
-    disputed = sa.exists().where(
-        _payments.c.id == _refunds.c.payment_id, _payments.c.disputed_amount > 0
-    )
     due = (
         sa.select(_refunds.c.id)
         .where(
             _refunds.c.state != RefundStatus.SUCCEEDED,
             _refunds.c.send_after <= now,
             free,
-            ~disputed,
+            ~is_called_back(),
         )
         .order_by(_refunds.c.send_after)
         .limit(rows_max)
