@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from app.audit import service as audit
 from app.payments import service as payments
 from app.payments.gateway import Dispute, DisputeState, GatewayRefund, RefundState, Told
 from app.settings import Settings
@@ -77,15 +78,43 @@ async def test_a_rebate_comes_to_what_a_lost_dispute_has_left(market: Market, lo
     order = (await group_of(market, people))[0]
     await dispute(market, order, DisputeState.OPEN, lost)
     await market.work()
+    market.clock.advance(minutes=30)
+    await market.work()
     assert await unheard(market) == ["order.rebate_owed"], "it waits for the bank"
+    async with market.database.reading() as db:
+        found = await audit.invariants(db, market.shop_id, now=market.now, grace_seconds=60)
+    assert [one.name for one in found if one.count] == [], "which is no fault"
     await dispute(market, order, DisputeState.LOST, lost)
-    market.clock.advance(minutes=1)
+    market.clock.advance(minutes=3)
     await market.work()
     assert await unheard(market) == []
     now = await market.order(people[0], order)
     earned = GROUP_AMOUNT - LADDER[1][1]
     assert now["refunded_amount"] == min(earned, GROUP_AMOUNT - lost)
     await market.balanced()
+
+
+@pytest.mark.parametrize(
+    ("lost", "sent"), [(SOLO_AMOUNT, []), (9_000, [5_000]), (700, [5_000, 3_000])]
+)
+async def test_what_a_bank_gave_back_is_not_sent_again(
+    market: Market, ann: Caller, owner: Caller, lost: int, sent: list[int]
+) -> None:
+    """Refunds decided before the dispute go as far as they fit beside it, the earlier first."""
+    order = await bought(market, ann, 1)
+    for amount in (5_000, 3_000):
+        await market.refund(owner, order, f"R-{amount}", amount=amount)
+    await dispute(market, order, DisputeState.OPEN, lost)
+    await market.work()
+    assert {one["state"] for one in (await market.order(ann, order))["refunds"]} == {"pending"}
+    await dispute(market, order, DisputeState.LOST, lost)
+    for _ in range(3):
+        market.clock.advance(hours=2)
+        await market.work()
+    now = await market.order(ann, order)
+    assert [one["amount"] for one in now["refunds"] if one["state"] == "succeeded"] == sent
+    assert now["refunded_amount"] + lost <= now["total_amount"]
+    await market.balanced(settled=False)
 
 
 @pytest.mark.parametrize("all_of_it", [False, True])

@@ -20,6 +20,7 @@ from app.payments.models import (
     RefundRound,
     RefundStatus,
 )
+from app.payments.repository.disputes import is_called_back
 from app.payments.rules import NOTHING_TAKEN, may_come_from
 
 _payments = table(Payment)
@@ -295,25 +296,13 @@ async def claim_refunds(
 ) -> Sequence[sa.RowMapping]:
     """Lease refunds that are due to be sent; a rival worker gets others."""
     free = sa.or_(_refunds.c.lease_until.is_(None), _refunds.c.lease_until < now)
-    # While a bank decides about the payment, its money may be gone, and what it has given to the
-    # buyer is: neither must go twice. What has been sent already is asked about all the same.
-    left = _payments.c.amount - _payments.c.lost_amount - _payments.c.refunded_amount
-    is_gone = sa.and_(
-        _payments.c.lost_amount > 0,
-        _refunds.c.amount > left,
-        _refunds.c.gateway_reference.is_(None),
-    )
-    disputed = sa.exists().where(
-        _payments.c.id == _refunds.c.payment_id,
-        sa.or_(_payments.c.disputed_amount > 0, is_gone),
-    )
     due = (
         sa.select(_refunds.c.id)
         .where(
             _refunds.c.state != RefundStatus.SUCCEEDED,
             _refunds.c.send_after <= now,
             free,
-            ~disputed,
+            ~is_called_back(),
         )
         .order_by(_refunds.c.send_after)
         .limit(rows_max)

@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.sql import all_rows, first_row, table
 from app.payments.gateway import DisputeState
-from app.payments.models import Payment, PaymentDispute, PaymentState
+from app.payments.models import Payment, PaymentDispute, PaymentState, Refund
 
 _payments = table(Payment)
+_refunds = table(Refund)
 _disputes = table(PaymentDispute)
 
 
@@ -78,3 +79,25 @@ async def of_shop(
     if after is not None:
         statement = statement.where(_disputes.c.id < after)
     return await all_rows(db, statement.order_by(_disputes.c.id.desc()).limit(limit))
+
+
+def is_called_back() -> sa.ColumnElement[bool]:
+    """Whether a refund's money may be gone while a bank decides, or is by a bank's decision.
+
+    It must not go twice. Where not all refunds fit beside what was lost, the earlier ones do; and
+    what has been sent already is asked about all the same.
+    """
+    earlier = _refunds.alias("earlier")
+    decided = sa.select(sa.func.sum(earlier.c.amount)).where(
+        earlier.c.payment_id == _refunds.c.payment_id, earlier.c.id <= _refunds.c.id
+    )
+    beyond = decided.correlate(_refunds).scalar_subquery() + _payments.c.lost_amount
+    is_lost = sa.and_(
+        _payments.c.lost_amount > 0,
+        beyond > _payments.c.amount,
+        _refunds.c.gateway_reference.is_(None),
+    )
+    return sa.exists().where(
+        _payments.c.id == _refunds.c.payment_id,
+        sa.or_(_payments.c.disputed_amount > 0, is_lost),
+    )
