@@ -9,6 +9,9 @@ PARQUET := $(VENV)/.parquet
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
+# Compiling the service and its tests takes longer than importing them; it is done once for all
+# the processes that tests and lanes start.
+export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help demo run worker test check fmt migrate bench beibei laws race kill fuzz carts
 
 help:  ## print these words

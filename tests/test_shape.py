@@ -36,12 +36,9 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def found(*, outside: tuple[str, ...] = ()) -> Iterator[tuple[Path, ast.AST]]:
-    """Every node of every source that is not under one of the allowed places."""
-    for path in SOURCES:
-        if not name_of(path).startswith(outside or ("-",)):
-            for node in ast.walk(tree(path)):
-                yield path, node
+@cache
+def calls_in(path: Path) -> tuple[ast.Call, ...]:
+    return tuple(node for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
 
 
 def places(hits: Iterator[tuple[Path, int]]) -> list[str]:
@@ -55,10 +52,12 @@ def dotted(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def calls(*, outside: tuple[str, ...]) -> Iterator[tuple[Path, ast.Call]]:
-    for path, node in found(outside=outside):
-        if isinstance(node, ast.Call):
-            yield path, node
+def calls(*, outside: tuple[str, ...] = ()) -> Iterator[tuple[Path, ast.Call]]:
+    """Every call in every source that is not under one of the allowed places."""
+    for path in SOURCES:
+        if not name_of(path).startswith(outside or ("-",)):
+            for node in calls_in(path):
+                yield path, node
 
 
 def test_commit_has_one_home() -> None:
@@ -86,6 +85,7 @@ def test_time_is_told_by_one_clock() -> None:
     assert places(hits) == []
 
 
+@cache
 def sql_names(path: Path) -> set[str]:
     """Names that mean an SQL verb in this file: `sa.select`, or `select` when imported."""
     names = {
@@ -108,7 +108,7 @@ def test_sql_stands_in_repositories() -> None:
     """A query elsewhere escapes `readable_by` and shows one tenant's rows to another."""
     hits = (
         (path, node.lineno)
-        for path, node in calls(outside=())
+        for path, node in calls()
         if not speaks_sql(path) and dotted(node.func) in sql_names(path)
     )
     assert places(hits) == []
@@ -220,7 +220,7 @@ def test_relationships_are_never_loaded_in_silence() -> None:
     """A lazy load inside a loop is a query per row; in async code it is a crash."""
     hits = (
         (path, node.lineno)
-        for path, node in calls(outside=())
+        for path, node in calls()
         if dotted(node.func).lower().endswith("relationship")
         and not any(
             k.arg == "lazy" and isinstance(k.value, ast.Constant) and k.value.value == "raise"

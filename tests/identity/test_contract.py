@@ -8,8 +8,7 @@ from pydantic import BaseModel
 
 from app.identity import errors
 from app.identity.schemas import access, common, members, operators
-from app.main import create_app
-from tests.conftest import make_settings
+from tests.policy.contract import document
 
 SHAPES = [
     shape
@@ -32,7 +31,7 @@ def test_examples_validate(shape: type[BaseModel]) -> None:
 
 
 def test_every_refusal_is_documented_somewhere() -> None:
-    paths = create_app(make_settings("sqlite:///not-opened.db")).openapi()["paths"]
+    paths = document()["paths"]
     documented = {
         code
         for path in paths.values()
