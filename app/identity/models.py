@@ -15,10 +15,11 @@ from app.identity.rules import InvitedRole, PlatformRole, ShopRole
 
 
 class MemberStatus(StrEnum):
-    """Whether a member may sign in."""
+    """Whether a member may sign in; of an erased one nothing tells any more who it was."""
 
     ACTIVE = "active"
     BLOCKED = "blocked"
+    ERASED = "erased"
 
 
 class OperatorStatus(StrEnum):
