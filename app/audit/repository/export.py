@@ -122,10 +122,10 @@ async def rows(db: AsyncSession, part: Part) -> AsyncIterator[Sequence[Mapping[s
     """A table's rows in batches, so that memory stays bounded."""
     telling = TELLING.get(part.name, frozenset())
     async for batch in batches(db, part.query):
-        yield [
-            {name: _less(value) if name in telling else value for name, value in row.items()}
-            for row in batch
-        ]
+        found = [dict(row) for row in batch]
+        for row in found if telling else ():
+            row.update((name, _less(row[name])) for name in telling)
+        yield found
 
 
 def _less(told: dict[str, Any] | None) -> dict[str, Any] | None:

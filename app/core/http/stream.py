@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -13,13 +14,13 @@ STALL_SECONDS = 30
 
 
 class Streamed(StreamingResponse):
-    """Text from a generator, which is closed with the answer, however that ends.
+    """Bytes from a generator, which is closed with the answer, however that ends.
 
     A client that has gone would otherwise leave the generator, and the transaction it reads in, to
     the garbage collector.
     """
 
-    def __init__(self, parts: AsyncGenerator[str], **kwargs: Any) -> None:
+    def __init__(self, parts: AsyncGenerator[bytes], **kwargs: Any) -> None:
         self._parts = parts
         super().__init__(parts, **kwargs)
 
@@ -31,13 +32,16 @@ class Streamed(StreamingResponse):
 
 def _patiently(send: Send) -> Send:
     async def sent(message: Message) -> None:
-        async with asyncio.timeout(STALL_SECONDS):
-            await send(message)
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await send(message)
+        except TimeoutError as error:
+            raise ClientDisconnect from error
 
     return sent
 
 
-async def begun(parts: AsyncIterator[str]) -> AsyncGenerator[str]:
+async def begun(parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     """The same parts, of which the first is there already: what is refused is refused by then.
 
     Once an answer has begun its status cannot be taken back.
@@ -46,7 +50,7 @@ async def begun(parts: AsyncIterator[str]) -> AsyncGenerator[str]:
     return _after(first, parts)
 
 
-async def _after(first: str, parts: AsyncIterator[str]) -> AsyncGenerator[str]:
+async def _after(first: bytes, parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     try:
         yield first
         async for part in parts:
