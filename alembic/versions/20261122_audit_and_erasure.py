@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
+import sqlmodel
 
 from app.core.audit_log import GUARDS
 
@@ -12,6 +13,7 @@ down_revision: str | None = '0008'
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+ERASED = sa.text('erased_at IS NOT NULL')
 STATUSES = ('active', 'blocked')
 BY_ID = (
     'categories', 'products', 'variants', 'promotions', 'coupons', 'groups', 'seats', 'proofs_shown', 'payments',
@@ -31,15 +33,18 @@ INDEXES = (
 REPLACED = (('ix_groups_shop_id', 'groups'), ('ix_payments_shop_id', 'payments'), ('ix_stock_shop_id', 'stock'))
 
 
-def allow(statuses: Sequence[str]) -> None:
+def one_of(statuses: Sequence[str]) -> sa.TextClause:
     told = ', '.join(f"'{status}'" for status in statuses)
-    with op.batch_alter_table('members', schema=None) as batch_op:
-        batch_op.drop_constraint(op.f('ck_members_memberstatus'), type_='check')
-        batch_op.create_check_constraint(op.f('ck_members_memberstatus'), sa.text(f'status IN ({told})'))
+    return sa.text(f'status IN ({told})')
 
 
 def upgrade() -> None:
-    allow((*STATUSES, 'erased'))
+    with op.batch_alter_table('members', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('erased_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True))
+        batch_op.drop_constraint(op.f('ck_members_memberstatus'), type_='check')
+        batch_op.create_check_constraint(op.f('ck_members_memberstatus'), one_of((*STATUSES, 'erased')))
+        batch_op.create_check_constraint(op.f('ck_members_erased'), sa.text("(status = 'erased') = (erased_at IS NOT NULL)"))
+        batch_op.create_index('ix_members_erased', ['erased_at'], unique=False, postgresql_where=ERASED, sqlite_where=ERASED)
     for name, table, columns in INDEXES:
         op.create_index(name, table, columns, unique=False)
     for name, table in REPLACED:
@@ -60,5 +65,10 @@ def downgrade() -> None:
     for name, table, _ in INDEXES:
         op.drop_index(name, table_name=table)
     # Nothing brings back who an erased member was.
-    op.execute("UPDATE members SET status = 'blocked' WHERE status = 'erased'")
-    allow(STATUSES)
+    op.execute("UPDATE members SET status = 'blocked', erased_at = NULL WHERE status = 'erased'")
+    with op.batch_alter_table('members', schema=None) as batch_op:
+        batch_op.drop_index('ix_members_erased', postgresql_where=ERASED, sqlite_where=ERASED)
+        batch_op.drop_constraint(op.f('ck_members_erased'), type_='check')
+        batch_op.drop_constraint(op.f('ck_members_memberstatus'), type_='check')
+        batch_op.create_check_constraint(op.f('ck_members_memberstatus'), one_of(STATUSES))
+        batch_op.drop_column('erased_at')

@@ -151,9 +151,9 @@ class Database:
             yield db
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+    async def snapshot(self, *, is_long: bool = True) -> AsyncIterator[AsyncSession]:
         """A reading session in which every statement sees one and the same moment."""
-        async with self._long_reader().connect() as plain:
+        async with (self._long_reader() if is_long else self.reader).connect() as plain:
             connection = plain
             if self.settings.is_sqlite:
                 await connection.exec_driver_sql("BEGIN")

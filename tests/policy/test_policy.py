@@ -160,6 +160,8 @@ async def do(world: World, operation: Operation, who: Who) -> httpx2.Response:
     caller: Caller = world.caller(who, POLICY[route].right)
     if operation.path == "/v1/auth/sign-out":
         caller, _ = await world.again(who)
+    elif operation.path == "/v1/me/erasure":
+        caller = await world.hill.buyer()
     elif operation.path == "/v1/communities/{community_id}/leave":
         joined = await caller.post(operation.url(ids).replace("/leave", "/join"))
         assert joined.status_code == 200, joined.text

@@ -73,7 +73,7 @@ async def export_lines(database: Database, shop_id: UUID) -> AsyncGenerator[byte
             counts[part.name] = 0
             async for batch in export.rows(db, part):
                 counts[part.name] += len(batch)
-                lines = b"".join(line({"table": part.name, "row": row}) for row in batch)
+                lines = b"".join(line({"table": part.name, "row": dict(row)}) for row in batch)
                 digest.update(lines)
                 yield lines
     yield line(
