@@ -1,5 +1,6 @@
 """Every invariant holds after a full story, and every one of them is seen to fire."""
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -175,6 +176,12 @@ async def test_every_invariant_holds_after_the_story(lived: Market) -> None:
     findings = await audit(lived)
     assert findings.keys() == INVARIANTS.keys()
     assert {name: f.samples for name, f in findings.items() if f.count} == {}
+
+
+def test_the_guide_names_every_invariant() -> None:
+    """Whoever reads an alarm looks it up there."""
+    guide = (Path(__file__).parents[2] / "docs/audit.md").read_text()
+    assert [name for name in INVARIANTS if f"`{name}`" not in guide] == []
 
 
 async def test_every_invariant_has_a_fault_that_shows_it_can_fail() -> None:

@@ -319,6 +319,8 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("GET", "/v1/audit/invariants"): _of_shop("audit.read"),
     ("GET", "/v1/audit/pending"): _of_shop("audit.read"),
     ("GET", "/v1/audit/export"): _of_shop("audit.read"),
+    ("GET", SHOP + "/audit-log"): _of_shop("audit.read"),
+    ("GET", "/v1/operator/audit-log"): Rule(Kind.PLATFORM, "audit.read"),
     # Messages of payment providers: whoever signs them right, and the platform's operators.
     ("POST", "/v1/hooks/{gateway}"): PUBLIC,
     ("GET", "/v1/audit/hook-events"): Rule(Kind.PLATFORM, "audit.read"),

@@ -2,6 +2,8 @@
 
 from app.audit.repository import INVARIANTS
 from app.audit.repository.breach import Moment
+from app.audit.repository.log import LogFilter
+from app.audit.repository.log import entries as log_entries
 from app.audit.rules import Difference
 from app.audit.service.books import (
     Finding,
@@ -17,11 +19,13 @@ __all__ = [
     "INVARIANTS",
     "Difference",
     "Finding",
+    "LogFilter",
     "Moment",
     "Waiting",
     "export_lines",
     "invariant",
     "invariants",
+    "log_entries",
     "pending",
     "reconcile",
 ]
