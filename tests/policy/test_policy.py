@@ -132,7 +132,7 @@ def request_of(operation: Operation, ids: dict[str, UUID], body: Any) -> dict[st
         return {}
     if body is None:
         # A shop that the example pauses sells nothing to whoever comes next.
-        body = {"name": "杨梅山"} if operation.path == SHOP else operation.example(ids)
+        body = {"name": "杨梅岭"} if operation.path == SHOP else operation.example(ids)
         if isinstance(body, dict) and "lines" in body:
             body.pop("group", None)
     return {"data" if operation.media == FORM else "json": body}
