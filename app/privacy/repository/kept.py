@@ -101,6 +101,8 @@ OF_MEMBERS: Mapping[str, Of] = {
     "refunds": Of(Fate.KEPT, _of_order("refunds")),
     "refund_rounds": Of(Fate.KEPT, _through("refund_rounds", "refund_id", "refunds")),
     "disputes": Of(Fate.KEPT, _of_order("disputes")),
+    "stray_captures": Of(Fate.KEPT, _through("stray_captures", "payment_id", "payments")),
+    "stray_refunds": Of(Fate.KEPT, _through("stray_refunds", "stray_id", "stray_captures")),
     "hook_events": Of(
         Fate.EMPTIED,
         _through("hook_events", "payment_id", "payments"),
