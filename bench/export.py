@@ -7,6 +7,7 @@ on them. Beside the shop that grows stands one that does not: its export must no
 import asyncio
 import hashlib
 import json
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -246,6 +247,11 @@ def report(orders: int, told: Told, beside: Told) -> None:
     )
 
 
+def sizes() -> tuple[int, ...]:
+    """Orders of the shop that grows: those named (`python -m bench.export 2500 10000`), or all."""
+    return tuple(sorted(map(int, sys.argv[1:]))) or SIZES[scale()]
+
+
 async def measure(backend: str, url: str, folder: Path) -> None:
     """The shop at each of its sizes."""
     await asyncio.to_thread(migrate, url, folder)
@@ -261,7 +267,7 @@ async def measure(backend: str, url: str, folder: Path) -> None:
         each = await note_family(connection, grows[0])
     copies = 0
     say(f"export on {backend}, one server process, a client that keeps nothing")
-    for orders in SIZES[scale()]:
+    for orders in sizes():
         wanted = -(-orders // each) - 1
         async with engine.begin() as connection:
             await multiply(connection, range(copies + 1, wanted + 1))

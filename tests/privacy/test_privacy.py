@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-from app.core.events import payload_of
 from app.core.http.jobs import forget_answers as prune
 from app.identity.models import MemberStatus
 from app.identity.rules import PlatformRole
@@ -65,7 +64,6 @@ PERSONAL = ("name", "phone", "openid", "recipient", "address", "note", "tracking
 def test_facts_hold_ids_and_figures_only(event: Any) -> None:
     """They are sent to others and outlive an erasure."""
     assert not [f for f in event.__dataclass_fields__ if any(word in f for word in PERSONAL)]
-    assert payload_of.__doc__
 
 
 async def traced(market: Market, member_id: UUID) -> Caller:
