@@ -80,8 +80,9 @@ kill: $(DEV)  ## servers, workers and the database killed under load (SCALE=ci|f
 fuzz: $(DEV)  ## schemathesis against a running server (SCALE=ci|full)
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.fuzz
 
-bench: $(DEV)  ## SQL statements and CPU per operation (SCALE=ci|full)
+bench: $(DEV)  ## SQL statements and CPU per operation, and exports as a shop grows (SCALE=ci|full)
 	@SCALE=$(SCALE) $(BIN)/python -m bench
+	@SCALE=$(SCALE) $(BIN)/python -m bench.export
 
 beibei: $(PARQUET)  ## recorded group buys lived again and judged; ARGS=--groups=1250,5000 (SCALE=ci|full)
 	@SCALE=$(SCALE) $(BIN)/python -m bench.beibei $(ARGS)

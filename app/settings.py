@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     db_pool_timeout_seconds: int = Field(default=10, ge=1, le=60)
     db_lock_timeout_ms: int = Field(default=3_000, ge=10)
     db_statement_timeout_ms: int = Field(default=8_000, ge=10)
+    db_long_statement_timeout_ms: int = Field(default=120_000, ge=10)
 
     request_timeout_seconds: int = Field(default=25, ge=1, le=300)
     body_bytes_max: int = Field(default=1_048_576, ge=1_024)
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
 
     worker_embedded: bool = False
     worker_poll_seconds: float = Field(default=0.5, gt=0)
+    worker_metrics_address: str = Field(default="", pattern=r"^(\S+:[0-9]{1,5})?$")
     outbox_lease_seconds: int = Field(default=30, ge=1)
     refund_lease_seconds: int = Field(default=60, ge=1)
     outbox_batch_rows: int = Field(default=50, ge=1, le=1_000)

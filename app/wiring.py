@@ -51,6 +51,9 @@ from app.payments.events import (
 from app.payments.gateway import Gateway
 from app.payments.jobs import JOBS as PAYMENT_JOBS
 from app.payments.routes import ROUTERS as PAYMENT_ROUTERS
+from app.privacy.events import EVENTS as PRIVACY_EVENTS
+from app.privacy.jobs import JOBS as PRIVACY_JOBS
+from app.privacy.routes import ROUTERS as PRIVACY_ROUTERS
 from app.promotions.events import EVENTS as PROMOTION_EVENTS
 from app.promotions.routes import ROUTERS as PROMOTION_ROUTERS
 from app.settings import Settings
@@ -86,6 +89,7 @@ EVENTS: tuple[type[Event], ...] = (
     *ORDER_EVENTS,
     *PAYMENT_EVENTS,
     *PROMOTION_EVENTS,
+    *PRIVACY_EVENTS,
 )
 
 JOBS: tuple[Job, ...] = (
@@ -94,6 +98,7 @@ JOBS: tuple[Job, ...] = (
     *ORDER_JOBS,
     *IDENTITY_JOBS,
     *ANSWER_JOBS,
+    *PRIVACY_JOBS,
     *AUDIT_JOBS,
 )
 
@@ -106,6 +111,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     *PROMOTION_ROUTERS,
     *PAYMENT_ROUTERS,
     *IDENTITY_ROUTERS,
+    *PRIVACY_ROUTERS,
     *AUDIT_ROUTERS,
 )
 

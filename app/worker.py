@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
+from prometheus_client import start_http_server
 
 from app.core.clock import SharedTestClock, SystemClock
 from app.core.context import SYSTEM, actor_var, request_id_var
@@ -45,6 +46,7 @@ class Worker:
         self.worker_id = new_id()
         self._stop = asyncio.Event()
         self._due_at: dict[str, float] = {}
+        self._beside: dict[str, asyncio.Task[bool]] = {}
 
     def stop(self) -> None:
         """Finish the piece of work at hand, if that does not take long, then end."""
@@ -60,9 +62,10 @@ class Worker:
         except TimeoutError:
             log.warning("cut_off", seconds=STOP_GRACE_SECONDS)
         finally:
-            work.cancel()
-            stopped.cancel()
-            await asyncio.gather(work, stopped, return_exceptions=True)
+            tasks = (work, stopped, *self._beside.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _rounds(self) -> None:
         while not self._stop.is_set():
@@ -76,6 +79,7 @@ class Worker:
         self._due_at.clear()
         while await self._round():
             self._due_at.clear()
+        await asyncio.gather(*self._beside.values())
 
     async def _round(self) -> bool:
         busy = False
@@ -89,8 +93,17 @@ class Worker:
         for job in self.jobs:
             if self._stop.is_set():
                 return False
-            busy = await self._run_if_due(job) or busy
+            if self._is_due(job.name, job.every_seconds):
+                busy = await self._start(job) or busy
         return busy
+
+    async def _start(self, job: Job) -> bool:
+        if not job.is_long:
+            return await self._run(job)
+        running = self._beside.get(job.name)
+        if running is None or running.done():
+            self._beside[job.name] = asyncio.create_task(self._run(job))
+        return False
 
     async def _beat_if_due(self) -> None:
         if self._is_due("beat", BEAT_EVERY_SECONDS):
@@ -104,9 +117,7 @@ class Worker:
         self._due_at[name] = now + every_seconds
         return True
 
-    async def _run_if_due(self, job: Job) -> bool:
-        if not self._is_due(job.name, job.every_seconds):
-            return False
+    async def _run(self, job: Job) -> bool:
         request_id_var.set(f"job-{job.name}-{new_id().hex[:12]}"[:64])
         try:
             moved = await job.run(self.context)
@@ -122,9 +133,17 @@ class Worker:
         return moved > 0
 
 
+def show_metrics(settings: Settings) -> None:
+    """Serve the metrics of this process where it is told to; a worker has no other door."""
+    host, _, port = settings.worker_metrics_address.rpartition(":")
+    if port:
+        start_http_server(int(port), host)
+
+
 async def serve_worker(settings: Settings) -> None:
     """Run a worker process until SIGTERM or SIGINT."""
     configure_logging(settings.log_level)
+    show_metrics(settings)
     clock = SharedTestClock() if settings.app_env == "test" else SystemClock()
     database = Database(settings, wiring=WIRING, clock=clock)
     gateways = gateways_of(settings, database)

@@ -93,7 +93,10 @@ class Category(SQLModel, table=True):
     """A node of a shop's tree of departments; it names the domain of trust its goods belong to."""
 
     __tablename__ = "categories"
-    __table_args__ = (sa.Index("ix_categories_shop_id_parent_id", "shop_id", "parent_id"),)
+    __table_args__ = (
+        sa.Index("ix_categories_shop_id_parent_id", "shop_id", "parent_id"),
+        sa.Index("ix_categories_shop_id_id", "shop_id", "id"),
+    )
 
     id: UUID = Field(primary_key=True)
     shop_id: UUID = Field(foreign_key="shops.id")
@@ -132,6 +135,7 @@ class Product(SQLModel, table=True):
     __table_args__ = (
         # One index for each order members may list in, so that a page never sorts the shop.
         sa.Index("ix_products_shop_id_status_id", "shop_id", "status", "id"),
+        sa.Index("ix_products_shop_id_id", "shop_id", "id"),
         sa.Index(
             "ix_products_shop_id_status_lowest_amount_id",
             "shop_id",
@@ -174,6 +178,7 @@ class Variant(SQLModel, table=True):
     __table_args__ = (
         sa.UniqueConstraint("shop_id", "sku"),
         sa.Index("ix_variants_product_id", "product_id"),
+        sa.Index("ix_variants_shop_id_id", "shop_id", "id"),
         sa.CheckConstraint(
             "list_amount >= 0 AND floor_amount >= 0 AND coalesce(solo_amount, 0) >= 0 "
             "AND coalesce(cost_amount, 0) >= 0",
@@ -216,12 +221,13 @@ class Stock(SQLModel, table=True):
 
     __tablename__ = "stock"
     __table_args__ = (
+        sa.Index("ix_stock_shop_id_variant_id", "shop_id", "variant_id"),
         sa.CheckConstraint("on_hand >= 0 AND reserved >= 0 AND sold >= 0", "not_negative"),
         sa.CheckConstraint("reserved + sold <= on_hand", "never_oversold"),
     )
 
     variant_id: UUID = Field(primary_key=True, foreign_key="variants.id")
-    shop_id: UUID = Field(foreign_key="shops.id", index=True)
+    shop_id: UUID = Field(foreign_key="shops.id")
     on_hand: int = Field(default=0, sa_type=sa.BigInteger)
     reserved: int = Field(default=0, sa_type=sa.BigInteger)
     sold: int = Field(default=0, sa_type=sa.BigInteger)

@@ -22,7 +22,7 @@ from app.community.errors import (
 )
 from app.community.events import MemberJoined, MemberLeft
 from app.community.models import Audience, Community
-from app.community.repository import audiences
+from app.community.repository import audiences, forgetting
 from app.community.repository import communities as repository
 from app.community.rules import (
     AudienceView,
@@ -141,6 +141,15 @@ async def leave(db: AsyncSession, member_id: UUID, community_id: UUID, *, now: d
         raise NotAMember
     await repository.count_out(db, community_id)
     await _tell(db, MemberLeft, found.community, member_id, now)
+
+
+async def forget_member(db: AsyncSession, member_id: UUID, *, now: datetime) -> None:
+    """Leave every community, tags and audiences; that there was a member stays. Idempotent."""
+    for found in await forgetting.communities_of(db, member_id):
+        if await repository.leave(db, found.id, member_id, now):
+            await repository.count_out(db, found.id)
+            await _tell(db, MemberLeft, found, member_id, now)
+    await forgetting.forget(db, member_id)
 
 
 async def _tell(

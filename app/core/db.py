@@ -102,13 +102,22 @@ async def pause_before_retry(attempt: int) -> None:
     await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)
 
 
+# Exports and checks of everything at the same time; more of them wait, and are refused in the end.
+PATIENT_POOL_SIZE = 2
+
+
 class Database:
-    """One database: a writing pool, a reading pool, and the wiring every session carries."""
+    """One database: a writing pool, a reading pool, and the wiring every session carries.
+
+    A third pool, opened when it is asked for, is for what takes long: it has a time-out of its own
+    and takes no connection from those who serve people.
+    """
 
     def __init__(self, settings: Settings, *, wiring: Wiring, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
         self.writer, self.reader = _engines(settings)
+        self._patient: AsyncEngine | None = None
         self._info = {"wiring": wiring, "clock": clock}
         self._writing = async_sessionmaker(self.writer, expire_on_commit=False, info=self._info)
         self._reading = async_sessionmaker(
@@ -119,6 +128,8 @@ class Database:
         """Close every pooled connection."""
         await self.writer.dispose()
         await self.reader.dispose()
+        if self._patient is not None:
+            await self._patient.dispose()
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
@@ -134,9 +145,15 @@ class Database:
             yield db
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+    async def patient(self) -> AsyncIterator[AsyncSession]:
+        """A reading session like `reading`, whose statements may take long."""
+        async with AsyncSession(self._long_reader(), autoflush=False, info=self._info) as db:
+            yield db
+
+    @asynccontextmanager
+    async def snapshot(self, *, is_long: bool = True) -> AsyncIterator[AsyncSession]:
         """A reading session in which every statement sees one and the same moment."""
-        async with self.reader.connect() as plain:
+        async with (self._long_reader() if is_long else self.reader).connect() as plain:
             connection = plain
             if self.settings.is_sqlite:
                 await connection.exec_driver_sql("BEGIN")
@@ -148,6 +165,18 @@ class Database:
                     yield db
             finally:
                 await connection.rollback()
+
+    def _long_reader(self) -> AsyncEngine:
+        if self.settings.is_sqlite:
+            return self.reader  # it has no time-outs
+        if self._patient is None:
+            self._patient = _postgresql_engine(
+                self.settings,
+                PATIENT_POOL_SIZE,
+                statement_timeout_ms=self.settings.db_long_statement_timeout_ms,
+                isolation_level="AUTOCOMMIT",
+            )
+        return self._patient
 
     async def transact(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Do the work in one transaction and commit; again from the start where rivals collided."""
@@ -228,33 +257,42 @@ def _sqlite(settings: Settings) -> tuple[AsyncEngine, AsyncEngine]:
 
 
 def _postgresql(settings: Settings) -> tuple[AsyncEngine, AsyncEngine]:
-    def engine(size: int, **more: Any) -> AsyncEngine:
-        return create_async_engine(
-            settings.sqlalchemy_url,
-            pool_size=size,
-            max_overflow=0,
-            pool_timeout=settings.db_pool_timeout_seconds,
-            pool_use_lifo=True,
-            # Parameters are people's data; an error's text must not carry them into the log.
-            hide_parameters=True,
-            connect_args={
-                "timeout": 5,
-                "command_timeout": settings.db_statement_timeout_ms / 1000 + 2,
-                "server_settings": {
-                    "application_name": "quanpu",
-                    "timezone": "UTC",
-                    "jit": "off",
-                    "lock_timeout": str(settings.db_lock_timeout_ms),
-                    "statement_timeout": str(settings.db_statement_timeout_ms),
-                    "idle_in_transaction_session_timeout": "30000",
-                },
-            },
-            **more,
-        )
-
+    limit = settings.db_statement_timeout_ms
     return (
-        engine(settings.db_pool_size),
-        engine(settings.db_reader_pool_size, isolation_level="AUTOCOMMIT"),
+        _postgresql_engine(settings, settings.db_pool_size, statement_timeout_ms=limit),
+        _postgresql_engine(
+            settings,
+            settings.db_reader_pool_size,
+            statement_timeout_ms=limit,
+            isolation_level="AUTOCOMMIT",
+        ),
+    )
+
+
+def _postgresql_engine(
+    settings: Settings, size: int, *, statement_timeout_ms: int, **more: Any
+) -> AsyncEngine:
+    return create_async_engine(
+        settings.sqlalchemy_url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=settings.db_pool_timeout_seconds,
+        pool_use_lifo=True,
+        # Parameters are people's data; an error's text must not carry them into the log.
+        hide_parameters=True,
+        connect_args={
+            "timeout": 5,
+            "command_timeout": statement_timeout_ms / 1000 + 2,
+            "server_settings": {
+                "application_name": "quanpu",
+                "timezone": "UTC",
+                "jit": "off",
+                "lock_timeout": str(settings.db_lock_timeout_ms),
+                "statement_timeout": str(statement_timeout_ms),
+                "idle_in_transaction_session_timeout": "30000",
+            },
+        },
+        **more,
     )
 
 

@@ -45,11 +45,16 @@ class JobContext:
 class Job:
     """Work that recurs: `run` does a batch at most and returns how many rows it moved; after a
     full one it is called again as soon as the others have had their turn. Idempotent, bounded,
-    safe beside any number of its own kind."""
+    safe beside any number of its own kind.
+
+    A long one is run beside all else, never twice at once: nothing waits for it, and a worker that
+    stops breaks it off.
+    """
 
     name: str
     every_seconds: float
     run: Callable[[JobContext], Awaitable[int]]
+    is_long: bool = False
 
 
 async def each(rows: Iterable[Any], work: Callable[[Any], Awaitable[object]]) -> int:

@@ -24,6 +24,19 @@ REFUND_FAILURES = Counter(
 INVARIANT_VIOLATIONS = Gauge(
     "quanpu_invariant_violations", "Rows that break an invariant; 0 is right.", ("invariant",)
 )
+INVARIANT_CHECKED_AT = Gauge(
+    "quanpu_invariant_checked_timestamp_seconds",
+    "When an invariant was last checked to the end.",
+    ("invariant",),
+)
+INVARIANT_SECONDS = Gauge(
+    "quanpu_invariant_seconds", "How long the last check of an invariant took.", ("invariant",)
+)
+INVARIANT_FAILURES = Counter(
+    "quanpu_invariant_failures_total",
+    "Checks that came to no end; what the invariant says is then not known.",
+    ("invariant",),
+)
 PROVIDER_DIFFERENCES = Gauge(
     "quanpu_provider_differences",
     "Differences between our books and a payment provider's that were not mended; 0 is right.",

@@ -170,10 +170,11 @@ class Group(SQLModel, table=True):
             postgresql_where=sa.text("status = 'open'"),
             sqlite_where=sa.text("status = 'open'"),
         ),
+        sa.Index("ix_groups_shop_id_id", "shop_id", "id"),
     )
 
     id: UUID = Field(primary_key=True)
-    shop_id: UUID = Field(index=True)
+    shop_id: UUID
     campaign_id: UUID = Field(foreign_key="campaigns.id")
     community_id: UUID | None = Field(default=None, foreign_key="communities.id")
     leader_member_id: UUID = Field(foreign_key="members.id")
@@ -235,6 +236,7 @@ class Seat(SQLModel, table=True):
         sa.UniqueConstraint("order_id"),
         sa.Index("ix_seats_member_id", "member_id", "id"),
         sa.Index("ix_seats_campaign_id", "campaign_id"),
+        sa.Index("ix_seats_shop_id_id", "shop_id", "id"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -258,7 +260,11 @@ class ProofShown(SQLModel, table=True):
     """That somebody was shown how many fellows are in a group; what came of it is counted later."""
 
     __tablename__ = "proofs_shown"
-    __table_args__ = (sa.Index("ix_proofs_shown_at", "at"),)
+    __table_args__ = (
+        sa.Index("ix_proofs_shown_at", "at"),
+        sa.Index("ix_proofs_shown_shop_id_id", "shop_id", "id"),
+        sa.Index("ix_proofs_shown_member_id", "member_id"),
+    )
 
     id: UUID = Field(primary_key=True)
     at: datetime

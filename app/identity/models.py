@@ -15,10 +15,11 @@ from app.identity.rules import InvitedRole, PlatformRole, ShopRole
 
 
 class MemberStatus(StrEnum):
-    """Whether a member may sign in."""
+    """Whether a member may sign in; of an erased one nothing tells any more who it was."""
 
     ACTIVE = "active"
     BLOCKED = "blocked"
+    ERASED = "erased"
 
 
 class OperatorStatus(StrEnum):
@@ -35,15 +36,23 @@ class SessionKind(StrEnum):
     OPERATOR = "operator"
 
 
+_ERASED = sa.text("erased_at IS NOT NULL")
+
+
 class Member(SQLModel, table=True):
     """A customer of any shop; carries nothing that tells who it is."""
 
     __tablename__ = "members"
+    __table_args__ = (
+        sa.Index("ix_members_erased", "erased_at", postgresql_where=_ERASED, sqlite_where=_ERASED),
+        sa.CheckConstraint("(status = 'erased') = (erased_at IS NOT NULL)", "erased"),
+    )
 
     id: UUID = Field(primary_key=True)
     created_at: datetime
     status: MemberStatus = Field(sa_type=enum_column(MemberStatus))
     language: str = Field(max_length=8)
+    erased_at: datetime | None = None
 
 
 class MemberProfile(SQLModel, table=True):

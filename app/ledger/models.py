@@ -45,6 +45,7 @@ class LedgerTransaction(SQLModel, table=True):
     __table_args__ = (
         sa.UniqueConstraint("kind", "reference"),
         sa.Index("ix_ledger_transactions_subject_id", "subject_id"),
+        sa.Index("ix_ledger_transactions_shop_id_id", "shop_id", "id"),
     )
 
     id: UUID = Field(primary_key=True)

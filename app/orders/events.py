@@ -70,12 +70,11 @@ class OrderExpired(OrderEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderShipped(OrderEvent):
-    """The goods are on their way."""
+    """The goods are on their way; the order has the parcel's number, which leads to a person."""
 
     kind: ClassVar[str] = "order.shipped"
 
     carrier: str
-    tracking_number: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

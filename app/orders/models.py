@@ -264,6 +264,7 @@ class AfterSales(SQLModel, table=True):
     __tablename__ = "after_sales"
     __table_args__ = (
         sa.Index("ix_after_sales_shop_id_state", "shop_id", "state", "id"),
+        sa.Index("ix_after_sales_shop_id_id", "shop_id", "id"),
         sa.Index("ix_after_sales_order_id", "order_id"),
         sa.Index(
             "uq_after_sales_open_order",
@@ -315,6 +316,7 @@ class RefundApproval(SQLModel, table=True):
     __tablename__ = "refund_approvals"
     __table_args__ = (
         sa.Index("ix_refund_approvals_shop_id_state", "shop_id", "state", "id"),
+        sa.Index("ix_refund_approvals_shop_id_id", "shop_id", "id"),
         sa.Index("ix_refund_approvals_order_id", "order_id"),
         sa.Index(
             "uq_refund_approvals_awaiting_order",

@@ -86,6 +86,7 @@ class Payment(SQLModel, table=True):
         sa.Index("ix_payments_reference", "reference"),
         # For whoever holds the last days against a provider's books.
         sa.Index("ix_payments_created_at", "created_at"),
+        sa.Index("ix_payments_shop_id_id", "shop_id", "id"),
         sa.UniqueConstraint("order_id", "attempt"),
         sa.CheckConstraint("amount >= 0", "amount"),
         sa.CheckConstraint(
@@ -97,7 +98,7 @@ class Payment(SQLModel, table=True):
     )
 
     id: UUID = Field(primary_key=True)
-    shop_id: UUID = Field(index=True)
+    shop_id: UUID
     order_id: UUID
     amount: int = Field(sa_type=sa.BigInteger)
     currency: str = Field(max_length=3)
@@ -258,6 +259,7 @@ class HookEventRow(SQLModel, table=True):
             sqlite_where=_WAITING,
         ),
         sa.Index("ix_hook_events_state_id", "state", "id"),
+        sa.Index("ix_hook_events_payment_id", "payment_id"),
     )
 
     id: UUID = Field(primary_key=True)

@@ -166,6 +166,8 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/auth/sign-out"): HOLDER,
     ("GET", "/v1/me"): MEMBER,
     ("PATCH", "/v1/me"): MEMBER,
+    ("GET", "/v1/me/export"): MEMBER,
+    ("POST", "/v1/me/erasure"): MEMBER,
     ("GET", "/v1/me/addresses"): MEMBER,
     ("POST", "/v1/me/addresses"): MEMBER,
     ("PATCH", "/v1/me/addresses/{address_id}"): OWN,
@@ -175,6 +177,8 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("GET", "/v1/operator/me"): OPERATOR,
     ("GET", "/v1/operator/sessions"): OPERATOR,
     ("DELETE", "/v1/operator/sessions/{session_id}"): OPERATOR,
+    # A member who asks by mail to be forgotten.
+    ("POST", "/v1/operator/members/{member_id}/erasure"): Rule(Kind.PLATFORM, "platform.write"),
     # Who works in a shop.
     ("POST", "/v1/operator/invitations"): Rule(Kind.PLATFORM, "platform.write"),
     ("POST", "/v1/operator/invitations/accept"): PUBLIC,
@@ -315,6 +319,8 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     ("GET", "/v1/audit/invariants"): _of_shop("audit.read"),
     ("GET", "/v1/audit/pending"): _of_shop("audit.read"),
     ("GET", "/v1/audit/export"): _of_shop("audit.read"),
+    ("GET", SHOP + "/audit-log"): _of_shop("audit.read"),
+    ("GET", "/v1/operator/audit-log"): Rule(Kind.PLATFORM, "audit.read"),
     # Messages of payment providers: whoever signs them right, and the platform's operators.
     ("POST", "/v1/hooks/{gateway}"): PUBLIC,
     ("GET", "/v1/audit/hook-events"): Rule(Kind.PLATFORM, "audit.read"),

@@ -132,7 +132,7 @@ def request_of(operation: Operation, ids: dict[str, UUID], body: Any) -> dict[st
         return {}
     if body is None:
         # A shop that the example pauses sells nothing to whoever comes next.
-        body = {"name": "杨梅山"} if operation.path == SHOP else operation.example(ids)
+        body = {"name": "杨梅岭"} if operation.path == SHOP else operation.example(ids)
         if isinstance(body, dict) and "lines" in body:
             body.pop("group", None)
     return {"data" if operation.media == FORM else "json": body}
@@ -160,6 +160,8 @@ async def do(world: World, operation: Operation, who: Who) -> httpx2.Response:
     caller: Caller = world.caller(who, POLICY[route].right)
     if operation.path == "/v1/auth/sign-out":
         caller, _ = await world.again(who)
+    elif operation.path == "/v1/me/erasure":
+        caller = await world.hill.buyer()
     elif operation.path == "/v1/communities/{community_id}/leave":
         joined = await caller.post(operation.url(ids).replace("/leave", "/join"))
         assert joined.status_code == 200, joined.text

@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.audit_log import note
 from app.core.db import Database
 from app.core.ids import new_id
 from app.core.sql import table
@@ -48,8 +49,14 @@ async def promoted(stand: Stand, shop_id: UUID, **more: Any) -> UUID:
         "created_at": stand.now,
         **more,
     }
-    await stand.database.transact(lambda db: db.execute(sa.insert(_promotions), row))
     promotion_id: UUID = row["id"]
+
+    async def add(db: AsyncSession) -> None:
+        await db.execute(sa.insert(_promotions), row)
+        subject = ("promotion", promotion_id)
+        await note(db, "promotion.activated", subject, at=stand.now, shop_id=shop_id)
+
+    await stand.database.transact(add)
     return promotion_id
 
 

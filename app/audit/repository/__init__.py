@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping
 
-from app.audit.repository import after_sales, facts, goods, groups, ledger, limits, money
+from app.audit.repository import (
+    after_sales,
+    facts,
+    goods,
+    groups,
+    ledger,
+    limits,
+    money,
+    states,
+)
 from app.audit.repository.breach import Invariant
 
 INVARIANTS: Mapping[str, Invariant] = {
     check.__name__: check
-    for part in (groups, goods, limits, money, after_sales, ledger, facts)
+    for part in (groups, goods, limits, money, after_sales, ledger, facts, states)
     for check in part.CHECKS
 }

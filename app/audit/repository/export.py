@@ -1,6 +1,6 @@
 """What an export tells of a shop, table by table, and what it withholds and why."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
-ROWS_AT_ONCE = 500
+from app.core.rows import batches, row_after_row
 
-# Tables without a shop of their own, and the parent that has one: column, parent table.
+# Tables without a shop of their own, and the parent that has one: column, parent table. The column
+# begins an index, so that the rows of a shop are looked up and nobody else's are read.
 THROUGH: Mapping[str, tuple[str, str]] = {
     "product_tags": ("product_id", "products"),
     "price_changes": ("variant_id", "variants"),
@@ -29,7 +30,7 @@ THROUGH: Mapping[str, tuple[str, str]] = {
     "outbox_handled": ("event_id", "outbox_events"),
     "promotion_quotas": ("promotion_id", "promotions"),
     "promotion_member_uses": ("promotion_id", "promotions"),
-    "promotion_uses": ("promotion_id", "promotions"),
+    "promotion_uses": ("order_id", "orders"),
 }
 
 _PERSONAL = "personal data"
@@ -60,16 +61,11 @@ WITHHELD_COLUMNS: Mapping[str, frozenset[str]] = {
     "orders": frozenset({"tracking_number"}),
     # What a buyer writes may be about anybody.
     "after_sales": frozenset({"note", "decision_note"}),
+    "refund_approvals": frozenset({"decision_note"}),
     # Whoever has a code has what it is worth.
     "coupons": frozenset({"code"}),
     # Whoever only looked is nobody that the shop knows.
     "proofs_shown": frozenset({"member_id"}),
-}
-# The same told in JSON: the columns that may tell it, and the members left out of them.
-WITHHELD_MEMBERS = frozenset({"tracking_number"})
-TELLING: Mapping[str, frozenset[str]] = {
-    "outbox_events": frozenset({"payload"}),
-    "audit_log": frozenset({"before", "after"}),
 }
 
 
@@ -82,13 +78,33 @@ class Part:
 
 
 def parts(shop_id: UUID) -> list[Part]:
-    """Every table that tells of a shop, parents before children."""
+    """Every table that tells of a shop, parents before children.
+
+    Each is read in the order of an index, so that its first row comes at once and none is sorted.
+    """
     tables = SQLModel.metadata.tables
     return [
-        Part(t.name, _told(t).where(_mine(t, tables, shop_id)).order_by(*t.primary_key))
-        for t in SQLModel.metadata.sorted_tables
-        if t.name not in WITHHELD
+        Part(table.name, _query(table, tables, shop_id))
+        for table in SQLModel.metadata.sorted_tables
+        if table.name not in WITHHELD
     ]
+
+
+def _query(table: sa.Table, tables: Mapping[str, sa.Table], shop_id: UUID) -> sa.Select[Any]:
+    told = _told(table)
+    if table.name == "shops":
+        return told.where(table.c.id == shop_id)
+    if "shop_id" in table.c:
+        return told.where(table.c.shop_id == shop_id).order_by(*table.primary_key)
+    column, parent_name = THROUGH[table.name]
+    parent = tables[parent_name]
+    key = next(iter(parent.primary_key))
+    rest = [own for own in table.primary_key if own.name != column]
+    return (
+        told.select_from(parent.join(table, table.c[column] == key))
+        .where(parent.c.shop_id == shop_id)
+        .order_by(key, *rest)
+    )
 
 
 def _told(table: sa.Table) -> sa.Select[Any]:
@@ -96,29 +112,11 @@ def _told(table: sa.Table) -> sa.Select[Any]:
     return sa.select(*(column for column in table.c if column.name not in withheld))
 
 
-def _mine(table: sa.Table, tables: Mapping[str, sa.Table], shop_id: UUID) -> Any:
-    if table.name == "shops":
-        return table.c.id == shop_id
-    if "shop_id" in table.c:
-        return table.c.shop_id == shop_id
-    column, parent_name = THROUGH[table.name]
-    parent = tables[parent_name]
-    key = next(iter(parent.primary_key))
-    return table.c[column].in_(sa.select(key).where(parent.c.shop_id == shop_id))
-
-
-async def rows(db: AsyncSession, part: Part) -> AsyncIterator[list[dict[str, Any]]]:
+def rows(db: AsyncSession, part: Part) -> AsyncIterator[Sequence[sa.RowMapping]]:
     """A table's rows in batches, so that memory stays bounded."""
-    telling = TELLING.get(part.name, frozenset())
-    result = await db.stream(part.query, execution_options={"yield_per": ROWS_AT_ONCE})
-    async for batch in result.mappings().partitions(ROWS_AT_ONCE):
-        yield [
-            {name: _less(value) if name in telling else value for name, value in row.items()}
-            for row in batch
-        ]
+    return batches(db, part.query)
 
 
-def _less(told: dict[str, Any] | None) -> dict[str, Any] | None:
-    if told is None:
-        return None
-    return {name: value for name, value in told.items() if name not in WITHHELD_MEMBERS}
+async def begin(db: AsyncSession) -> None:
+    """Have the tables read as they are ordered."""
+    await row_after_row(db)

@@ -4,8 +4,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.audit.repository.breach import Invariant, Moment, Of, Query
-from app.audit.repository.tables import groups, handled, orders, outbox, payments
+from app.audit.repository.breach import Invariant, Moment, Of, Query, total
+from app.audit.repository.tables import (
+    answers,
+    disputes,
+    groups,
+    handled,
+    orders,
+    outbox,
+    payments,
+    refunds,
+    requests,
+)
 
 
 def sequences_whole(_: Moment) -> Query:
@@ -95,6 +105,55 @@ def handled_belongs(_: Moment) -> Query:
     )
 
 
+def _as_often(kinds: tuple[str, ...], subject_id: Any, rows: sa.Select[Any]) -> Any:
+    """Whether there are as many facts of these kinds as there are rows, at least."""
+    told = sa.select(sa.func.count()).where(
+        outbox.c.aggregate_id == subject_id, outbox.c.kind.in_(kinds)
+    )
+    return total(told) >= total(rows)
+
+
+def money_back_told(_: Moment) -> Query:
+    """I9, I16: every refund that succeeded, and every dispute and its end, was told as a fact."""
+
+    def of(source: Any, which: Any) -> sa.Select[Any]:
+        counted = sa.select(sa.func.count()).where(source.c.payment_id == payments.c.id, which)
+        return counted.correlate(payments)
+
+    returned = ("payment.refund_succeeded", "payment.surplus_returned")
+    told = sa.and_(
+        _as_often(returned, payments.c.id, of(refunds, refunds.c.state == "succeeded")),
+        _as_often(("payment.dispute_opened",), payments.c.id, of(disputes, sa.true())),
+        _as_often(
+            ("payment.dispute_closed",), payments.c.id, of(disputes, disputes.c.state != "open")
+        ),
+    )
+    return Of(payments, payments.c.shop_id, payments.c.id).breach(
+        ~told, found=payments.c.state, expected="told"
+    )
+
+
+def after_sales_told(_: Moment) -> Query:
+    """I9, I16: what buyers asked back, and each decision about it, was told as a fact."""
+    of_order = sa.select(sa.func.count()).where(requests.c.order_id == orders.c.id)
+    decided = of_order.where(requests.c.state.in_(("approved", "rejected", "withdrawn")))
+    told = sa.and_(
+        _as_often(("order.after_sales_requested",), orders.c.id, of_order.correlate(orders)),
+        _as_often(("order.after_sales_decided",), orders.c.id, decided.correlate(orders)),
+    )
+    return Of(orders, orders.c.shop_id, orders.c.id).breach(
+        ~told, found=orders.c.status, expected="told"
+    )
+
+
+def answers_come(moment: Moment) -> Query:
+    """I8: no request holds its key long after its time; its client would wait for ever."""
+    wrong = sa.and_(answers.c.status.is_(None), answers.c.lease_until < moment.overdue_before)
+    return Of(answers, sa.null(), answers.c.subject_id).breach(
+        wrong, found=answers.c.lease_until, expected="answered"
+    )
+
+
 CHECKS: tuple[Invariant, ...] = (
     sequences_whole,
     orders_told,
@@ -102,4 +161,7 @@ CHECKS: tuple[Invariant, ...] = (
     payments_told,
     facts_heard,
     handled_belongs,
+    money_back_told,
+    after_sales_told,
+    answers_come,
 )

@@ -1,13 +1,29 @@
 """The tables of all features, for reading; audit stands above them and writes none."""
 
-from app.catalog.models import Stock, StockAdjustment, Variant
-from app.community.models import Buyer
+from app.catalog.models import Brand, Shop, Stock, StockAdjustment, Variant
+from app.community.models import Buyer, MemberTag
+from app.core.audit_log import AuditEntry
 from app.core.events import OutboxEvent, OutboxHandled
 from app.core.http.idempotency import IdempotencyAnswer
 from app.core.sql import table
 from app.groupbuy.models import Campaign, CampaignMember, Group, Seat
+from app.identity.models import (
+    Member,
+    MemberAddress,
+    MemberPhone,
+    MemberProfile,
+    MemberWechat,
+    Session,
+)
 from app.ledger.models import LedgerEntry, LedgerTransaction
-from app.orders.models import AfterSales, Order, OrderLine, OrderRefundPart, RefundApproval
+from app.orders.models import (
+    AfterSales,
+    Order,
+    OrderAddress,
+    OrderLine,
+    OrderRefundPart,
+    RefundApproval,
+)
 from app.payments.models import (
     HookEventRow,
     Payment,
@@ -27,10 +43,13 @@ from app.promotions.models import (
     PromotionUse,
 )
 
+addresses = table(OrderAddress)
 adjustments = table(StockAdjustment)
 answers = table(IdempotencyAnswer)
 approvals = table(RefundApproval)
+audit_log = table(AuditEntry)
 batches = table(CouponBatch)
+brands = table(Brand)
 buyers = table(Buyer)
 campaign_members = table(CampaignMember)
 campaigns = table(Campaign)
@@ -43,6 +62,7 @@ hooks = table(HookEventRow)
 ledger_entries = table(LedgerEntry)
 ledger_transactions = table(LedgerTransaction)
 lines = table(OrderLine)
+members = table(Member)
 member_uses = table(PromotionMemberUse)
 notices = table(SandboxNotice)
 orders = table(Order)
@@ -54,8 +74,19 @@ quotas = table(PromotionQuota)
 refunds = table(Refund)
 requests = table(AfterSales)
 seats = table(Seat)
+sessions = table(Session)
+shops = table(Shop)
 stock = table(Stock)
 stray_refunds = table(StrayRefund)
 strays = table(StrayCapture)
 uses = table(PromotionUse)
 variants = table(Variant)
+
+# What tells who a member is, by its id.
+PERSONAL = (
+    table(MemberProfile),
+    table(MemberWechat),
+    table(MemberPhone),
+    table(MemberAddress),
+    table(MemberTag),
+)

@@ -1,10 +1,9 @@
 """Proof: what must hold and does it, what is on its way, and everything a shop's books say."""
 
-import json
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from app.audit.repository import INVARIANTS, export, judge
 from app.audit.repository import pending as pending_repository
 from app.audit.repository.breach import Moment
 from app.core.db import Database
+from app.core.rows import line
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,16 @@ async def invariants(
 ) -> list[Finding]:
     """Ask every invariant, of one shop or of all."""
     moment = Moment(now, grace_seconds)
-    findings = []
-    for name, check in INVARIANTS.items():
-        count, samples = await judge.breaches(db, check, moment, shop_id)
-        rule = (check.__doc__ or "").strip()
-        findings.append(Finding(name, rule, count, samples))
-    return findings
+    return [await invariant(db, name, moment, shop_id) for name in INVARIANTS]
+
+
+async def invariant(
+    db: AsyncSession, name: str, moment: Moment, shop_id: UUID | None = None
+) -> Finding:
+    """Ask one invariant: one statement, which sees one moment whatever goes on beside it."""
+    check = INVARIANTS[name]
+    count, samples = await judge.breaches(db, check, moment, shop_id)
+    return Finding(name, (check.__doc__ or "").strip(), count, samples)
 
 
 async def pending(
@@ -56,30 +60,29 @@ async def pending(
     return [Waiting(row["name"], row["count"], row["oldest_at"]) for row in rows]
 
 
-async def export_lines(database: Database, shop_id: UUID) -> AsyncIterator[str]:
-    """A shop's books as NDJSON: a line a row, all of one moment, the counts in the last line.
+async def export_lines(database: Database, shop_id: UUID) -> AsyncGenerator[bytes]:
+    """A shop's books as NDJSON: a line a row, all of one moment, and a last line that seals them.
 
-    An export without its last line was cut off and proves nothing.
+    The last line has the number of rows of each table and the SHA-256 of all lines before it. An
+    export without it, or with another one, was cut or changed and proves nothing.
     """
-    counts: dict[str, int] = {}
+    digest, counts = hashlib.sha256(), dict[str, int]()
     async with database.snapshot() as db:
+        await export.begin(db)
         for part in export.parts(shop_id):
             counts[part.name] = 0
             async for batch in export.rows(db, part):
                 counts[part.name] += len(batch)
-                yield "".join(_line({"table": part.name, "row": _plain(row)}) for row in batch)
-    yield _line({"end": True, "at": database.clock.now().isoformat(), "counts": counts})
-
-
-def _line(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: _value(value) for name, value in row.items()}
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, UUID | StrEnum) else value
+                lines = b"".join(line({"table": part.name, "row": dict(row)}) for row in batch)
+                digest.update(lines)
+                yield lines
+    yield line(
+        {
+            "end": True,
+            "shop_id": shop_id,
+            "at": database.clock.now(),
+            "counts": counts,
+            "rows": sum(counts.values()),
+            "sha256": digest.hexdigest(),
+        }
+    )

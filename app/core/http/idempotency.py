@@ -181,6 +181,11 @@ class Key:
             raise IdempotencyInFlight
 
 
+async def forget_answers(db: AsyncSession, subject_id: UUID) -> None:
+    """Drop every kept answer of somebody, for good."""
+    await db.execute(sa.delete(_answers).where(_answers.c.subject_id == subject_id))
+
+
 async def prune_answers(db: AsyncSession, *, before: datetime, rows_max: int) -> int:
     """Drop answers older than `before`, a bounded number at a time."""
     old = sa.select(_answers.c.scope).where(_answers.c.created_at < before).limit(rows_max)

@@ -1,5 +1,6 @@
 """The verbs of a group buy."""
 
+from app.groupbuy.service.forgetting import forget_member
 from app.groupbuy.service.offers import GroupOffer, GroupWish, OfferWish, offer
 from app.groupbuy.service.payment import (
     SeatedAgain,
@@ -37,6 +38,7 @@ __all__ = [
     "check_newcomer",
     "count_payment",
     "due_to_settle",
+    "forget_member",
     "leave",
     "note_failed_refund",
     "note_refund",

@@ -28,6 +28,7 @@ from app.orders.service.capture import (
 )
 from app.orders.service.close import close_received
 from app.orders.service.end import Doors, cancel, end_unpaid, stop_paying
+from app.orders.service.forgetting import forget_member
 from app.orders.service.fulfil import receive, ship
 from app.orders.service.partners import share_with_partners
 from app.orders.service.pay import PayWish, pay
@@ -82,6 +83,7 @@ __all__ = [
     "end_group_orders",
     "end_unpaid",
     "expiry",
+    "forget_member",
     "list_after_sales",
     "mark_paid",
     "note_dispute",

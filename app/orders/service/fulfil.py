@@ -43,15 +43,15 @@ async def ship(
     )
     if moved is None:
         raise _why_not(await repository.order_of_shop(db, shop_id, order_id))
-    shipped = fact(OrderShipped, moved, now, carrier=carrier, tracking_number=tracking_number)
-    await events.record(db, shipped)
+    # Facts and the log outlive an erasure: the parcel's number stands in the order alone.
+    await events.record(db, fact(OrderShipped, moved, now, carrier=carrier))
     await note(
         db,
         "order.shipped",
         ("order", order_id),
         at=now,
         shop_id=shop_id,
-        change=(None, {"carrier": carrier, "tracking_number": tracking_number}),
+        change=(None, {"carrier": carrier}),
     )
 
 

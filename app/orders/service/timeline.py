@@ -26,7 +26,7 @@ _TOLD: Mapping[str, tuple[str, ...]] = {
     "order.confirmed": (),
     "order.cancelled": (),
     "order.expired": (),
-    "order.shipped": ("carrier", "tracking_number"),
+    "order.shipped": ("carrier",),
     "order.received": (),
     "order.closed": (),
     "order.after_sales_requested": ("after_sales_id", "reason", "amount", "currency"),
@@ -67,7 +67,7 @@ async def timeline(db: AsyncSession, which: Mapping[str, UUID]) -> list[Entry]:
     if row["group_id"] is not None:
         about.append(row["group_id"])
     facts = await events.facts_about(db, about, rows_max=FACTS_MAX)
-    found = [*_begun(tried), *_told(facts), *_owed(refunds)]
+    found = [*_begun(tried), *_told(facts, row), *_owed(refunds)]
     if "member_id" not in which:
         mine = {"order_id": row["id"]}
         found += _approvals(await repository.approvals(db, mine, None, APPROVALS_MAX))
@@ -81,11 +81,14 @@ def _begun(tried: Iterable[sa.RowMapping]) -> Iterable[Entry]:
         yield Entry(one["created_at"], "payment.started", told)
 
 
-def _told(facts: Iterable[sa.RowMapping]) -> Iterable[Entry]:
+def _told(facts: Iterable[sa.RowMapping], row: Mapping[Any, Any]) -> Iterable[Entry]:
     for fact in facts:
         names = _TOLD.get(fact["kind"])
         if names is not None:
-            yield Entry(fact["at"], fact["kind"], {n: fact["payload"].get(n) for n in names})
+            told = {name: fact["payload"].get(name) for name in names}
+            if fact["kind"] == "order.shipped":
+                told["tracking_number"] = row["tracking_number"] or ""
+            yield Entry(fact["at"], fact["kind"], told)
 
 
 def _owed(refunds: Iterable[sa.RowMapping]) -> Iterable[Entry]:

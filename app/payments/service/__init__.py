@@ -15,6 +15,7 @@ from app.payments.service.charges import (
     unwant,
 )
 from app.payments.service.disputes import dispute_of_order, disputes_of_shop, record_dispute
+from app.payments.service.forgetting import forget_payer
 from app.payments.service.hooks import (
     GIVE_UP_AFTER,
     give_up_hook,
@@ -51,6 +52,7 @@ __all__ = [
     "charge_wish",
     "dispute_of_order",
     "disputes_of_shop",
+    "forget_payer",
     "give_up_hook",
     "hold",
     "hook_events",

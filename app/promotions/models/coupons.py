@@ -78,6 +78,7 @@ class Coupon(SQLModel, table=True):
         sa.UniqueConstraint("shop_id", "code"),
         sa.UniqueConstraint("batch_id", "member_id", "number"),
         sa.Index("ix_coupons_member_id_id", "member_id", "id"),
+        sa.Index("ix_coupons_shop_id_id", "shop_id", "id"),
         sa.CheckConstraint("(state = 'reserved') = (order_id IS NOT NULL)", "reserved"),
         sa.CheckConstraint("state <> 'claimed' OR member_id IS NOT NULL", "claimed"),
     )

@@ -46,6 +46,7 @@ class Promotion(SQLModel, table=True):
     __table_args__ = (
         # Serves the live ones of a shop, oldest first, and the operator's list by status.
         sa.Index("ix_promotions_shop_id_status", "shop_id", "status", "id"),
+        sa.Index("ix_promotions_shop_id_id", "shop_id", "id"),
         sa.CheckConstraint("starts_at IS NULL OR ends_at IS NULL OR starts_at < ends_at", "window"),
     )
 
