@@ -55,6 +55,7 @@ from app.payments.routes import ROUTERS as PAYMENT_ROUTERS
 from app.promotions.events import EVENTS as PROMOTION_EVENTS
 from app.promotions.routes import ROUTERS as PROMOTION_ROUTERS
 from app.settings import Settings
+from app.webhooks.events import EVENTS as WEBHOOK_EVENTS
 
 # True together with the fact or not at all; in this order, which is the order of the locks.
 REACTIONS: tuple[On[Any], ...] = (
@@ -89,6 +90,7 @@ EVENTS: tuple[type[Event], ...] = (
     *ORDER_EVENTS,
     *PAYMENT_EVENTS,
     *PROMOTION_EVENTS,
+    *WEBHOOK_EVENTS,
 )
 
 JOBS: tuple[Job, ...] = (
