@@ -1,4 +1,4 @@
-"""Four tables and no logic: what follows from what, when, and which routes there are."""
+"""Five tables and no logic: what follows from what, when, and which routes there are."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from app.catalog.routes import ROUTERS as CATALOG_ROUTERS
 from app.community.events import EVENTS as COMMUNITY_EVENTS
 from app.community.routes import ROUTERS as COMMUNITY_ROUTERS
 from app.core.db import Database
-from app.core.events import Event, On, Wiring, on
+from app.core.events import Event, Follower, On, Wiring, on
 from app.core.http.jobs import JOBS as ANSWER_JOBS
 from app.core.jobs import Job
 from app.groupbuy import service as groupbuy
@@ -55,7 +55,10 @@ from app.payments.routes import ROUTERS as PAYMENT_ROUTERS
 from app.promotions.events import EVENTS as PROMOTION_EVENTS
 from app.promotions.routes import ROUTERS as PROMOTION_ROUTERS
 from app.settings import Settings
+from app.webhooks import service as webhooks
 from app.webhooks.events import EVENTS as WEBHOOK_EVENTS
+from app.webhooks.jobs import JOBS as WEBHOOK_JOBS
+from app.webhooks.routes import ROUTERS as WEBHOOK_ROUTERS
 
 # True together with the fact or not at all; in this order, which is the order of the locks.
 REACTIONS: tuple[On[Any], ...] = (
@@ -84,6 +87,9 @@ HANDLERS: tuple[On[Any], ...] = (
     on(OrderRefunded, orders.share_with_partners),
 )
 
+# After the commit too, before the handlers: whole batches of facts, perhaps more than once.
+FOLLOWERS: tuple[Follower, ...] = (webhooks.fan_out,)
+
 EVENTS: tuple[type[Event], ...] = (
     *COMMUNITY_EVENTS,
     *GROUPBUY_EVENTS,
@@ -97,6 +103,7 @@ JOBS: tuple[Job, ...] = (
     *PAYMENT_JOBS,
     *GROUPBUY_JOBS,
     *ORDER_JOBS,
+    *WEBHOOK_JOBS,
     *IDENTITY_JOBS,
     *ANSWER_JOBS,
     *AUDIT_JOBS,
@@ -110,11 +117,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     *COMMUNITY_ROUTERS,
     *PROMOTION_ROUTERS,
     *PAYMENT_ROUTERS,
+    *WEBHOOK_ROUTERS,
     *IDENTITY_ROUTERS,
     *AUDIT_ROUTERS,
 )
 
-WIRING = Wiring.of(REACTIONS, HANDLERS, EVENTS)
+WIRING = Wiring.of(REACTIONS, HANDLERS, EVENTS, FOLLOWERS)
 
 
 def gateways_of(settings: Settings, database: Database) -> Mapping[str, Gateway]:

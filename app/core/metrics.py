@@ -16,6 +16,9 @@ JOB_ROWS = Counter("quanpu_job_rows_total", "Rows a job has moved on.", ("job",)
 HOOK_EVENTS = Counter(
     "quanpu_hook_events_total", "Messages of payment providers.", ("gateway", "outcome")
 )
+WEBHOOK_ENDPOINTS_DISABLED = Counter(
+    "quanpu_webhook_endpoints_disabled_total", "Endpoints of webhooks switched off.", ("reason",)
+)
 REFUND_FAILURES = Counter(
     "quanpu_refund_failures_total",
     "Refunds a provider refused, or whose money bounced after it had arrived.",

@@ -25,6 +25,8 @@ class Right(StrEnum):
     REFUNDS_APPROVE = "refunds.approve"
     STAFF_WRITE = "staff.write"
     API_KEYS_WRITE = "api_keys.write"
+    WEBHOOKS_READ = "webhooks.read"
+    WEBHOOKS_WRITE = "webhooks.write"
     AUDIT_READ = "audit.read"
     PLATFORM_WRITE = "platform.write"
 
@@ -55,8 +57,15 @@ class InvitedRole(StrEnum):
 
 _SHOP_RIGHTS = frozenset(Right) - {Right.PLATFORM_WRITE}
 _READ_RIGHTS = frozenset(right for right in Right if right.endswith(".read"))
+# Whoever adds an endpoint sends all that happens in the shop to wherever they like.
 _TRUSTED_RIGHTS = frozenset(
-    {Right.LEDGER_READ, Right.STAFF_WRITE, Right.API_KEYS_WRITE, Right.AUDIT_READ}
+    {
+        Right.LEDGER_READ,
+        Right.STAFF_WRITE,
+        Right.API_KEYS_WRITE,
+        Right.WEBHOOKS_WRITE,
+        Right.AUDIT_READ,
+    }
 )
 
 ROLE_RIGHTS: Mapping[ShopRole, frozenset[Right]] = {
