@@ -216,12 +216,15 @@ async def _read(response: httpcore2.Response, told: bytearray) -> None:
     """Take the beginning of a body; a line that has more to say is closed."""
     try:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(BODY_SECONDS_MAX):
-                chunks = 0
-                async for chunk in response.aiter_stream():
+            async with (
+                asyncio.timeout(BODY_SECONDS_MAX),
+                contextlib.aclosing(response.aiter_stream()) as chunks,
+            ):
+                count = 0
+                async for chunk in chunks:
                     told += chunk[: BODY_BYTES_MAX - len(told)]
-                    chunks += 1
-                    if len(told) >= BODY_BYTES_MAX or chunks >= CHUNKS_MAX:
+                    count += 1
+                    if len(told) >= BODY_BYTES_MAX or count >= CHUNKS_MAX:
                         break
     finally:
         await response.aclose()

@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+USER_AGENT = "Quanpu-Webhooks/1.0"
 SECRET_PREFIX = "whsec_"  # noqa: S105
 
 
@@ -15,6 +16,19 @@ def signature(secrets: Sequence[str], message_id: str, timestamp: int, body: byt
     """
     signed = b"%b.%d.%b" % (message_id.encode(), timestamp, body)
     return " ".join(f"v1,{_one(secret, signed)}" for secret in secrets)
+
+
+def headers_of(
+    secrets: Sequence[str], message_id: str, timestamp: int, body: bytes
+) -> Mapping[str, str]:
+    """What a message is sent with: who sends, and what its receiver verifies."""
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": USER_AGENT,
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signature(secrets, message_id, timestamp, body),
+    }
 
 
 def _one(secret: str, signed: bytes) -> str:

@@ -29,7 +29,8 @@ class Slots:
 
     An endpoint has one place, twice as many after each success up to eight, and one again after a
     failure. All endpoints that are not steady share half of the places: however many of them hang
-    until their time is over, the other half is for those that answer.
+    until their time is over, the other half is for those that answer. An eighth is for them alone,
+    so that a rush of the steady ones does not keep a new one waiting.
     """
 
     total: int
@@ -46,7 +47,7 @@ class Slots:
         """How many more messages may be in flight to endpoints of this standing."""
         free = self.total - self._taken
         if standing is Standing.STEADY:
-            return free
+            return free - max(self.total // 8 - self._doubtful, 0)
         return min(free, max(self.total // 2, 1) - self._doubtful)
 
     def full(self) -> list[Hashable]:
