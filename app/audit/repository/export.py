@@ -29,6 +29,8 @@ THROUGH: Mapping[str, tuple[str, str]] = {
     "promotion_quotas": ("promotion_id", "promotions"),
     "promotion_member_uses": ("promotion_id", "promotions"),
     "promotion_uses": ("promotion_id", "promotions"),
+    "webhook_filters": ("endpoint_id", "webhook_endpoints"),
+    "webhook_attempts": ("delivery_id", "webhook_deliveries"),
 }
 
 _PERSONAL = "personal data"
@@ -45,6 +47,7 @@ WITHHELD: Mapping[str, str] = {
     "sessions": _LOCKED,
     "api_keys": _LOCKED,
     "invitations": _LOCKED,
+    "webhook_secrets": _LOCKED,
     "idempotency_answers": "answers hold personal data",
     "hook_events": "messages hold personal data",
     "members": _GLOBAL,
@@ -63,6 +66,9 @@ WITHHELD_COLUMNS: Mapping[str, frozenset[str]] = {
     "coupons": frozenset({"code"}),
     # Whoever only looked is nobody that the shop knows.
     "proofs_shown": frozenset({"member_id"}),
+    # Many a URL is a credential, and nobody knows what a receiver answers.
+    "webhook_endpoints": frozenset({"url"}),
+    "webhook_attempts": frozenset({"answer"}),
 }
 # The same told in JSON: the columns that may tell it, and the members left out of them.
 WITHHELD_MEMBERS = frozenset({"tracking_number"})

@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy.engine import RowMapping
 
 from app.core.http.schema import Shown
-from app.promotions.schemas.mechanics import example
+from app.identity.schemas.common import example
 from app.webhooks.models import DeliveryCause, DeliveryState
 from app.webhooks.service import DeliveryView, Listing
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, SecretStr, StringConstraints
 
 from app.core.http.schema import EachOnce, Moment, Shown, Wish
-from app.promotions.schemas.mechanics import example
+from app.identity.schemas.common import example
 from app.webhooks.models import DisabledReason, EndpointState
 from app.webhooks.service import EndpointView, NewEndpoint, Rotation
 
