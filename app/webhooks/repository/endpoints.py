@@ -180,7 +180,9 @@ async def drop_ended_secrets(db: AsyncSession, *, before: datetime, rows_max: in
         .with_for_update(skip_locked=True)
         .cte("ended")
     )
-    return await changed(db, sa.delete(_secrets).where(_secrets.c.id.in_(sa.select(ended.c.id))))
+    dropped = sa.delete(_secrets).where(_secrets.c.id.in_(sa.select(ended.c.id)))
+    # SQLite counts no rows of a statement that begins with a common table expression.
+    return len(await all_rows(db, dropped.returning(_secrets.c.id)))
 
 
 async def sealed_otherwise(
