@@ -28,7 +28,7 @@ from app.webhooks.adapters.resolving import address_fault
 from app.webhooks.schemas.published import webhooks_of
 from app.webhooks.service.desk import HostFault
 from app.webhooks.service.sealing import Sealer
-from app.wiring import ROUTERS, WIRING, gateways_of
+from app.wiring import ROUTERS, WIRING, companions_of, gateways_of
 from app.worker import Worker
 
 
@@ -107,7 +107,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     database: Database = app.state.database
     tasks = [asyncio.create_task(_follow_the_clock(database))]
-    worker = Worker(settings, database, app.state.gateways)
+    companions = companions_of(database) if settings.worker_embedded else ()
+    worker = Worker(settings, database, app.state.gateways, companions=companions)
     if settings.worker_embedded:
         tasks.append(asyncio.create_task(worker.run()))
     # What start-up has made lives as long as the process; the collector need not look at it.

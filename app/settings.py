@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     webhook_seal_keys: list[SecretStr] = []
     webhook_kept_days: int = Field(default=30, ge=1, le=3_650)
     webhook_allow_loopback: bool = False
+    webhook_timeout_seconds: float = Field(default=15, gt=0, le=60)
+    webhook_concurrency: int = Field(default=128, ge=1, le=1_000)
 
     stripe_secret_key: SecretStr = SecretStr("")
     stripe_publishable_key: str = ""

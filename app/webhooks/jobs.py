@@ -5,7 +5,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.core.jobs import Job, JobContext, each
-from app.webhooks.repository import endpoints
+from app.core.metrics import WEBHOOK_PENDING
+from app.webhooks.repository import endpoints, sending
 from app.webhooks.service.forgetting import forget
 from app.webhooks.service.sealing import Sealer
 from app.webhooks.service.secrets import reseal
@@ -44,7 +45,15 @@ async def change_seals(context: JobContext) -> int:
         last = rows[-1]["id"]
 
 
+async def count_pending(context: JobContext) -> int:
+    """Tell the metrics how many messages wait."""
+    async with context.database.reading() as db:
+        WEBHOOK_PENDING.set(await sending.count_pending(db))
+    return 0
+
+
 JOBS = (
+    Job("webhooks.count_pending", 60, count_pending),
     Job("webhooks.forget_messages", 3_600, forget_messages),
     Job("webhooks.change_seals", 3_600, change_seals),
 )

@@ -143,6 +143,7 @@ class WebhookDelivery(SQLModel, table=True):
             "ix_webhook_deliveries_due",
             "endpoint_id",
             "due_at",
+            "id",
             postgresql_where=_PENDING,
             sqlite_where=_PENDING,
         ),

@@ -45,6 +45,10 @@ class Receiver:
     def url(self) -> str:
         return f"http://{HOST}:{self.port}/hooks"
 
+    def at(self, path: str) -> str:
+        """The URL of a path of one's own."""
+        return f"http://{HOST}:{self.port}{path}"
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.open += 1
@@ -145,11 +149,11 @@ speaks_otherwise = sends(b"220 mail.example.com ESMTP ready\r\n")
 
 @asynccontextmanager
 async def receiver(
-    behaviour: Behaviour, *, tls: ssl.SSLContext | None = None
+    behaviour: Behaviour, *, tls: ssl.SSLContext | None = None, port: int = 0
 ) -> AsyncIterator[Receiver]:
     """A receiver that listens, gone afterwards with all its lines."""
     mine = Receiver(behaviour)
-    server = await asyncio.start_server(mine.serve, HOST, 0, ssl=tls)
+    server = await asyncio.start_server(mine.serve, HOST, port, ssl=tls)
     mine.port = server.sockets[0].getsockname()[1]
     try:
         yield mine
