@@ -11,6 +11,7 @@ from app.core.sql import table
 from app.identity.rules import PlatformRole, ShopRole
 from app.webhooks.models import ENDPOINTS_MAX, DisabledReason
 from app.webhooks.service import switch_off
+from app.webhooks.service.endpoints import SURE_AFTER
 from tests.fakes import FrozenClock
 from tests.orders.market import problem
 from tests.webhooks.switchboard import (
@@ -164,8 +165,8 @@ async def test_changes_are_kept_apart_by_their_version(
     shown = changed.json()
     assert (shown["url"], shown["kinds"]) == (body["url"], ["order.closed", "order.paid"])
     assert shown["secrets"] == made["secrets"]
-    since = {row["kind"]: row["since"] for row in await board.rows(filters)}
-    assert since == {"order.paid": began, "order.closed": clock.now()}
+    sure = {row["kind"]: row["sure_from"] - SURE_AFTER for row in await board.rows(filters)}
+    assert sure == {"order.paid": began, "order.closed": clock.now()}
     stale = board.owner.patch(path, {"description": "late"}, 1)
     await board.untouched(stale, 412, "version_mismatch")
     bare = board.owner.patch(path, {"description": "late"})
