@@ -1,4 +1,4 @@
-"""Invariants of webhooks: nothing that was asked for is untold, and nothing is told to strangers."""
+"""Invariants of webhooks: all that was asked for is told, and nothing is told to strangers."""
 
 from datetime import timedelta
 
