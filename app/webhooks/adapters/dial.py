@@ -14,6 +14,7 @@ from typing import Any
 
 import httpcore2
 
+from app.webhooks.adapters.lines import Lines
 from app.webhooks.adapters.resolving import Resolve, Resolver, address_fault, public_addresses
 from app.webhooks.rules.urls import Target
 
@@ -27,7 +28,6 @@ CHUNKS_MAX = 256
 # The status has decided by then; the body is read for people, and for using the line again.
 BODY_SECONDS_MAX = 2.0
 CONNECT_SECONDS_MAX = 5.0
-KEEP_ALIVE_SECONDS = 5.0
 # What is kept of an answer, for people to look at.
 TOLD_CHARACTERS_MAX = 1_000
 
@@ -155,33 +155,32 @@ class Dialler:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._seconds = seconds
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=tls or ssl.create_default_context(),
-            max_connections=lines_max,
-            max_keepalive_connections=lines_max // 2,
-            keepalive_expiry=KEEP_ALIVE_SECONDS,
-            network_backend=_Guarded(resolve or Resolver(), allow_loopback=allow_loopback),
-        )
+        network = _Guarded(resolve or Resolver(), allow_loopback=allow_loopback)
+        self._lines = Lines(network, tls or ssl.create_default_context(), lines_max)
 
     async def post(self, target: Target, headers: Mapping[str, str], body: bytes) -> Answer:
         """Send one message and hear what becomes of it; all of it within the time there is."""
         began_at = time.monotonic()
         told = bytearray()
         status, error, later = None, None, None
+        request = _request(target, headers, body)
+        line = await self._lines.take(request)
         try:
             async with asyncio.timeout(self._seconds):
-                response = await self._pool.handle_async_request(_request(target, headers, body))
+                response = await line.handle_async_request(request)
                 status, later = response.status, _header(response, b"retry-after")
                 await _read(response, told)
         except _CAUGHT as caught:
             # Once there is a status it has decided; a body that breaks off changes nothing.
             error = None if status else _fault(caught)
+        finally:
+            await self._lines.give_back(request, line)
         duration_ms = round((time.monotonic() - began_at) * 1_000)
         return Answer(status, error, _as_text(bytes(told)), later, duration_ms)
 
     async def close(self) -> None:
-        """Close every line."""
-        await self._pool.aclose()
+        """Close every line that is not in use."""
+        await self._lines.close()
 
 
 def _fault(caught: BaseException) -> str:

@@ -8,7 +8,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
+
 from app.webhooks.rules.addresses import is_public
+
+log = structlog.get_logger("webhooks")
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 LookUp = Callable[[str, int], Sequence[str]]
@@ -77,6 +81,8 @@ async def _in_thread(work: Callable[[], Sequence[str]]) -> Sequence[str]:
         found: Sequence[str] = ()
         try:
             found = work()
+        except Exception:
+            log.exception("look_up_failed")
         finally:
             # The loop may be closed by the time the name's server answers.
             with contextlib.suppress(RuntimeError):

@@ -138,6 +138,8 @@ class Sender:
         room = {standing: self._slots.room(standing) for standing in Standing}
         busy = [each for each in self._slots.full() if isinstance(each, UUID)]
         async with self._database.reading() as db:
+            # Leases are judged by one time; the worker's own rounds may just have begun.
+            await self._database.clock.sync(db)
             rows = await repository.ready(
                 db, room, self._after, busy, now=self._database.clock.now()
             )
