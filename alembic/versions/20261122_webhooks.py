@@ -72,7 +72,7 @@ def upgrade() -> None:
     op.create_table('webhook_filters',
     sa.Column('endpoint_id', sa.Uuid(), nullable=False),
     sa.Column('kind', sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
-    sa.Column('since', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+    sa.Column('sure_from', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.ForeignKeyConstraint(['endpoint_id'], ['webhook_endpoints.id'], name=op.f('fk_webhook_filters_endpoint_id_webhook_endpoints')),
     sa.PrimaryKeyConstraint('endpoint_id', 'kind', name=op.f('pk_webhook_filters'))
     )

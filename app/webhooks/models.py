@@ -97,13 +97,17 @@ class WebhookEndpoint(SQLModel, table=True):
 
 
 class WebhookFilter(SQLModel, table=True):
-    """One kind of fact that an endpoint wants to hear, since when; `*` is every kind."""
+    """One kind of fact that an endpoint wants to hear; `*` is every kind.
+
+    What is stated after `sure_from` is heard without fail; before, a fact may have been fanned out
+    while the row was not committed yet.
+    """
 
     __tablename__ = "webhook_filters"
 
     endpoint_id: UUID = Field(primary_key=True, foreign_key="webhook_endpoints.id")
     kind: str = Field(primary_key=True, max_length=64)
-    since: datetime
+    sure_from: datetime
 
 
 class WebhookSecret(SQLModel, table=True):

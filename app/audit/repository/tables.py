@@ -24,6 +24,12 @@ from app.promotions.models import (
     PromotionQuota,
     PromotionUse,
 )
+from app.webhooks.models import (
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookFilter,
+    WebhookSecret,
+)
 
 adjustments = table(StockAdjustment)
 answers = table(IdempotencyAnswer)
@@ -32,7 +38,9 @@ buyers = table(Buyer)
 campaign_members = table(CampaignMember)
 campaigns = table(Campaign)
 coupons = table(Coupon)
+deliveries = table(WebhookDelivery)
 disputes = table(PaymentDispute)
+endpoints = table(WebhookEndpoint)
 entries = table(SandboxEntry)
 groups = table(Group)
 handled = table(OutboxHandled)
@@ -53,3 +61,5 @@ seats = table(Seat)
 stock = table(Stock)
 uses = table(PromotionUse)
 variants = table(Variant)
+webhook_filters = table(WebhookFilter)
+webhook_secrets = table(WebhookSecret)

@@ -108,7 +108,7 @@ async def touch(
 
 
 async def set_filters(
-    db: AsyncSession, endpoint_id: UUID, kinds: Sequence[str], *, now: datetime
+    db: AsyncSession, endpoint_id: UUID, kinds: Sequence[str], *, sure_from: datetime
 ) -> None:
     """Let an endpoint hear these kinds and no others; those it heard before it goes on hearing."""
     wanted = given(db, "wanted", {"kind": sa.Text()}, [{"kind": kind} for kind in kinds])
@@ -121,10 +121,16 @@ async def set_filters(
     rows = sa.select(
         sa.literal(endpoint_id, sa.Uuid()),
         wanted.c.kind,
-        sa.literal(now, _filters.c.since.type),
+        sa.literal(sure_from, _filters.c.sure_from.type),
     ).where(sa.true())
-    insert = upsert(db, _filters).from_select(["endpoint_id", "kind", "since"], rows)
+    insert = upsert(db, _filters).from_select(["endpoint_id", "kind", "sure_from"], rows)
     await db.execute(insert.on_conflict_do_nothing())
+
+
+async def renew_filters(db: AsyncSession, endpoint_id: UUID, *, sure_from: datetime) -> None:
+    """Say anew from when on an endpoint hears without fail."""
+    renewed = sa.update(_filters).where(_filters.c.endpoint_id == endpoint_id)
+    await db.execute(renewed.values(sure_from=sure_from))
 
 
 async def drop_filters(db: AsyncSession, endpoint_id: UUID) -> None:
@@ -180,7 +186,9 @@ async def drop_ended_secrets(db: AsyncSession, *, before: datetime, rows_max: in
         .with_for_update(skip_locked=True)
         .cte("ended")
     )
-    return await changed(db, sa.delete(_secrets).where(_secrets.c.id.in_(sa.select(ended.c.id))))
+    dropped = sa.delete(_secrets).where(_secrets.c.id.in_(sa.select(ended.c.id)))
+    # SQLite counts no rows of a statement that begins with a common table expression.
+    return len(await all_rows(db, dropped.returning(_secrets.c.id)))
 
 
 async def sealed_otherwise(

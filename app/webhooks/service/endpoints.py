@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,8 @@ from app.webhooks.service.desk import Desk, kinds_of
 from app.webhooks.service.secrets import checked, set_secret
 
 log = structlog.get_logger("webhooks")
+# Longer than any request may take, from the time it tells to its commit.
+SURE_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ async def create_endpoint(
     }
     if not await repository.add(db, endpoint):
         raise WebhookEndpointsMax
-    await repository.set_filters(db, endpoint_id, kinds, now=desk.now)
+    await repository.set_filters(db, endpoint_id, kinds, sure_from=desk.now + SURE_AFTER)
     await set_secret(db, endpoint_id, secret, desk)
     change = (None, {"host": host, "kinds": kinds})
     await _note(db, "created", shop_id, endpoint_id, desk.now, change)
@@ -155,7 +157,7 @@ async def edit_endpoint(
     if not await repository.edit(db, shop_id, endpoint_id, values, version):
         raise VersionMismatch
     if kinds is not None:
-        await repository.set_filters(db, endpoint_id, kinds, now=desk.now)
+        await repository.set_filters(db, endpoint_id, kinds, sure_from=desk.now + SURE_AFTER)
     await _note(db, "changed", shop_id, endpoint_id, desk.now, ({}, noted))
     return await endpoint_of_shop(db, shop_id, endpoint_id, now=desk.now)
 
@@ -173,6 +175,7 @@ async def enable_endpoint(
     }
     disabled = EndpointState.DISABLED
     if await repository.touch(db, shop_id, endpoint_id, values, only=disabled):
+        await repository.renew_filters(db, endpoint_id, sure_from=now + SURE_AFTER)
         await _note(db, "enabled", shop_id, endpoint_id, now)
     return await endpoint_of_shop(db, shop_id, endpoint_id, now=now)
 

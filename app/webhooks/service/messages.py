@@ -59,11 +59,15 @@ def encoded(message: Mapping[str, Any]) -> bytes:
 
 
 def _shorten(message: dict[str, Any], excess: int) -> None:
-    """Cut the longest member of `data` by at least so many bytes, or to nothing."""
-    data = message["data"]
-    name = max(data, key=lambda n: len(encoded({"": data[n]})))
+    """Cut the longest member of `data` by so many bytes, but by half at once at most.
+
+    So of two long ones neither is cut to nothing for the other.
+    """
+    sizes = {name: len(encoded({"": value})) for name, value in message["data"].items()}
+    name = max(sizes, key=sizes.__getitem__)
     # Its own name in `truncated` takes room too.
-    data[name] = _cut(data[name], excess + len(name) + 3)
+    wanted = min(excess + len(name) + 3, sizes[name] // 2)
+    message["data"][name] = _cut(message["data"][name], wanted)
     if name not in message["truncated"]:
         message["truncated"].append(name)
 
