@@ -79,8 +79,10 @@ async def ready(
     due = (
         sa.select(_deliveries.c.id)
         .where(_deliveries.c.endpoint_id == _endpoints.c.id, _is_due(now))
+        # As EXISTS, or in no order, the planner hopes to meet one early by reading everything; an
+        # endpoint that has nothing due would cost the whole table.
+        .order_by(_deliveries.c.due_at)
         .limit(1)
-        # As EXISTS the planner would rather read everything that is pending.
         .scalar_subquery()
     )
     parts = [
