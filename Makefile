@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-inp
 # Compiling the service and its tests takes longer than importing them; it is done once for all
 # the processes that tests and lanes start.
 export PYTHONDONTWRITEBYTECODE :=
-.PHONY: help demo run worker test check fmt migrate bench beibei laws race kill fuzz carts
+.PHONY: help demo run worker test check fmt migrate bench beibei laws race kill fuzz carts webhooks
 
 help:  ## print these words
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -76,6 +76,9 @@ carts: $(DEV)  ## random carts: preview, quote and order are one price (SCALE=ci
 kill: $(DEV)  ## servers, workers and the database killed under load (SCALE=ci|full)
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.kill
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.kill_paying
+
+webhooks: $(DEV)  ## workers send to receivers that are bad; nothing lost, nobody delayed (SCALE=ci|full)
+	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.webhooks $(ARGS)
 
 fuzz: $(DEV)  ## schemathesis against a running server (SCALE=ci|full)
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.fuzz

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -23,7 +24,11 @@ from app.identity.adapters.wechat import WechatDoor, wechat_door
 from app.identity.deps import authenticate
 from app.payments.gateway import Gateway, hang_up
 from app.settings import Settings, settings_or_exit
-from app.wiring import ROUTERS, WIRING, gateways_of
+from app.webhooks.adapters.resolving import address_fault
+from app.webhooks.schemas.published import webhooks_of
+from app.webhooks.service.desk import HostFault
+from app.webhooks.service.sealing import Sealer
+from app.wiring import ROUTERS, WIRING, companions_of, gateways_of
 from app.worker import Worker
 
 
@@ -44,10 +49,12 @@ def create_app(
     gateways: Mapping[str, Gateway] | None = None,
     wechat: WechatDoor | None = None,
     fill_estimate: FillEstimate | None = None,
+    webhook_host_fault: HostFault | None = None,
 ) -> FastAPI:
     """Build the application; tests hand in their own outside world.
 
     `fill_estimate` tells how likely a group comes together; without one nothing is told.
+    `webhook_host_fault` says why no webhook may go to a host; without one its name is resolved.
     """
     configure_logging(settings.log_level)
     app = FastAPI(
@@ -73,10 +80,14 @@ def create_app(
     state.passwords = Passwords()
     state.gateways = gateways or gateways_of(settings, state.database)
     state.fill_estimate = fill_estimate
+    state.webhook_sealer = Sealer(settings)
+    state.webhook_host_fault = webhook_host_fault or partial(
+        address_fault, allow_loopback=settings.webhook_allow_loopback
+    )
     _add_routes(app, settings)
     add_rendering(app)
     add_layers(app, settings)
-    describe(app)
+    describe(app, webhooks_of(WIRING.kinds))
     return app
 
 
@@ -96,7 +107,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     database: Database = app.state.database
     tasks = [asyncio.create_task(_follow_the_clock(database))]
-    worker = Worker(settings, database, app.state.gateways)
+    companions = companions_of(database) if settings.worker_embedded else ()
+    worker = Worker(settings, database, app.state.gateways, companions=companions)
     if settings.worker_embedded:
         tasks.append(asyncio.create_task(worker.run()))
     # What start-up has made lives as long as the process; the collector need not look at it.

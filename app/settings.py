@@ -72,6 +72,12 @@ class Settings(BaseSettings):
     sandbox_delay_seconds: int = Field(default=5, ge=0)
     hook_events_kept_days: int = Field(default=30, ge=1)
 
+    webhook_seal_keys: list[SecretStr] = []
+    webhook_kept_days: int = Field(default=30, ge=1, le=3_650)
+    webhook_allow_loopback: bool = False
+    webhook_timeout_seconds: float = Field(default=15, gt=0, le=60)
+    webhook_concurrency: int = Field(default=128, ge=1, le=1_000)
+
     stripe_secret_key: SecretStr = SecretStr("")
     stripe_publishable_key: str = ""
     stripe_webhook_secrets: list[SecretStr] = []
@@ -123,6 +129,17 @@ class Settings(BaseSettings):
             raise ValueError(f"TOKEN_SECRET must be at least {SECRET_BYTES_MIN} bytes")
         if self.app_env != "development" and secret == DEVELOPMENT_SECRET:
             raise ValueError("TOKEN_SECRET still has its default value; set your own")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_weak_seals(self) -> Self:
+        if any(
+            len(key.get_secret_value().encode()) < SECRET_BYTES_MIN
+            for key in self.webhook_seal_keys
+        ):
+            raise ValueError(f"WEBHOOK_SEAL_KEYS must each be at least {SECRET_BYTES_MIN} bytes")
+        if self.app_env == "production" and self.webhook_allow_loopback:
+            raise ValueError("WEBHOOK_ALLOW_LOOPBACK is for tests; it is refused in production")
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
-"""Four tables and no logic: what follows from what, when, and which routes there are."""
+"""Five tables and no logic: what follows from what, when, and which routes there are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -11,9 +11,9 @@ from app.catalog.routes import ROUTERS as CATALOG_ROUTERS
 from app.community.events import EVENTS as COMMUNITY_EVENTS
 from app.community.routes import ROUTERS as COMMUNITY_ROUTERS
 from app.core.db import Database
-from app.core.events import Event, On, Wiring, on
+from app.core.events import Event, Follower, On, Wiring, on
 from app.core.http.jobs import JOBS as ANSWER_JOBS
-from app.core.jobs import Job
+from app.core.jobs import Companion, Job
 from app.groupbuy import service as groupbuy
 from app.groupbuy.events import EVENTS as GROUPBUY_EVENTS
 from app.groupbuy.events import GroupFailed, GroupSucceeded, SeatPaymentRefused
@@ -57,6 +57,13 @@ from app.privacy.routes import ROUTERS as PRIVACY_ROUTERS
 from app.promotions.events import EVENTS as PROMOTION_EVENTS
 from app.promotions.routes import ROUTERS as PROMOTION_ROUTERS
 from app.settings import Settings
+from app.webhooks import service as webhooks
+from app.webhooks.adapters.dial import Dialler
+from app.webhooks.events import EVENTS as WEBHOOK_EVENTS
+from app.webhooks.jobs import JOBS as WEBHOOK_JOBS
+from app.webhooks.routes import ROUTERS as WEBHOOK_ROUTERS
+from app.webhooks.service.sealing import Sealer
+from app.webhooks.service.sender import Sender
 
 # True together with the fact or not at all; in this order, which is the order of the locks.
 REACTIONS: tuple[On[Any], ...] = (
@@ -83,6 +90,9 @@ HANDLERS: tuple[On[Any], ...] = (
     on(OrderSharesChanged, orders.share_with_partners),
 )
 
+# After the commit too, before the handlers: whole batches of facts, perhaps more than once.
+FOLLOWERS: tuple[Follower, ...] = (webhooks.fan_out,)
+
 EVENTS: tuple[type[Event], ...] = (
     *COMMUNITY_EVENTS,
     *GROUPBUY_EVENTS,
@@ -90,12 +100,14 @@ EVENTS: tuple[type[Event], ...] = (
     *PAYMENT_EVENTS,
     *PROMOTION_EVENTS,
     *PRIVACY_EVENTS,
+    *WEBHOOK_EVENTS,
 )
 
 JOBS: tuple[Job, ...] = (
     *PAYMENT_JOBS,
     *GROUPBUY_JOBS,
     *ORDER_JOBS,
+    *WEBHOOK_JOBS,
     *IDENTITY_JOBS,
     *ANSWER_JOBS,
     *PRIVACY_JOBS,
@@ -110,12 +122,24 @@ ROUTERS: tuple[APIRouter, ...] = (
     *COMMUNITY_ROUTERS,
     *PROMOTION_ROUTERS,
     *PAYMENT_ROUTERS,
+    *WEBHOOK_ROUTERS,
     *IDENTITY_ROUTERS,
     *PRIVACY_ROUTERS,
     *AUDIT_ROUTERS,
 )
 
-WIRING = Wiring.of(REACTIONS, HANDLERS, EVENTS)
+WIRING = Wiring.of(REACTIONS, HANDLERS, EVENTS, FOLLOWERS)
+
+
+def companions_of(database: Database) -> Sequence[Companion]:
+    """What goes on beside the worker's rounds: the sending of webhooks."""
+    settings = database.settings
+    dialler = Dialler(
+        seconds=settings.webhook_timeout_seconds,
+        lines_max=settings.webhook_concurrency,
+        allow_loopback=settings.webhook_allow_loopback,
+    )
+    return (Sender(database, dialler, Sealer(settings)),)
 
 
 def gateways_of(settings: Settings, database: Database) -> Mapping[str, Gateway]:

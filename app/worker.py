@@ -14,13 +14,13 @@ from app.core.clock import SharedTestClock, SystemClock
 from app.core.context import SYSTEM, actor_var, request_id_var
 from app.core.db import Database, log_fault
 from app.core.ids import new_id
-from app.core.jobs import Job, JobContext, beat
+from app.core.jobs import Companion, Job, JobContext, beat
 from app.core.logging import configure_logging
 from app.core.metrics import JOB_ROWS, JOB_RUNS
 from app.core.outbox import Deliverer
 from app.payments.gateway import hang_up
 from app.settings import Settings
-from app.wiring import JOBS, WIRING, gateways_of
+from app.wiring import JOBS, WIRING, companions_of, gateways_of
 
 log = structlog.get_logger("worker")
 BEAT_EVERY_SECONDS = 5.0
@@ -37,12 +37,14 @@ class Worker:
         database: Database,
         gateways: Mapping[str, Any],
         jobs: Sequence[Job] = JOBS,
+        companions: Sequence[Companion] = (),
     ) -> None:
         self.settings = settings
         self.database = database
         self.context = JobContext(settings, database, gateways)
         self.deliverer = Deliverer(database, WIRING)
         self.jobs = jobs
+        self.companions = companions
         self.worker_id = new_id()
         self._stop = asyncio.Event()
         self._due_at: dict[str, float] = {}
@@ -55,7 +57,9 @@ class Worker:
     async def run(self) -> None:
         """Work until stopped; no fault of one piece of work ends the loop."""
         actor_var.set(SYSTEM)
-        work, stopped = (asyncio.create_task(one) for one in (self._rounds(), self._stop.wait()))
+        works = [self._rounds(), *(self._keep(each) for each in self.companions)]
+        work = asyncio.gather(*works)
+        stopped = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait_for(work, STOP_GRACE_SECONDS)
@@ -74,12 +78,23 @@ class Worker:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), self.settings.worker_poll_seconds)
 
+    async def _keep(self, companion: Companion) -> None:
+        while not self._stop.is_set():
+            try:
+                await companion.run(self._stop)
+            except Exception as error:  # noqa: BLE001 - logged, and begun anew
+                log_fault(log, "companion", error)
+                await asyncio.sleep(self.settings.worker_poll_seconds)
+
     async def run_once(self) -> None:
         """Everything that is due now, once; for tests and the command line."""
         self._due_at.clear()
-        while await self._round():
+        while await self._round() or await self._companions_once():
             self._due_at.clear()
         await asyncio.gather(*self._beside.values())
+
+    async def _companions_once(self) -> bool:
+        return any([await each.run_once() for each in self.companions])
 
     async def _round(self) -> bool:
         busy = False
@@ -147,7 +162,7 @@ async def serve_worker(settings: Settings) -> None:
     clock = SharedTestClock() if settings.app_env == "test" else SystemClock()
     database = Database(settings, wiring=WIRING, clock=clock)
     gateways = gateways_of(settings, database)
-    worker = Worker(settings, database, gateways)
+    worker = Worker(settings, database, gateways, companions=companions_of(database))
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, worker.stop)

@@ -9,7 +9,6 @@ from app.main import create_app
 from tests.conftest import make_app, make_settings
 from tests.fakes import FrozenClock
 
-
 # No page asks the database anything.
 NO_DATABASE = "sqlite:///not-opened.db"
 

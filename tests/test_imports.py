@@ -23,7 +23,7 @@ CONTRACTS = {"layers": LayersContract, "forbidden": ForbiddenContract}
 
 FEATURES = (
     "identity", "ledger", "catalog", "community", "promotions", "groupbuy", "payments", "orders",
-    "privacy", "audit",
+    "webhooks", "privacy", "audit",
 )  # fmt: skip
 # Which kinds of file of the same feature a kind of file may not import.
 CLOSED: dict[str, frozenset[str]] = {

@@ -9,7 +9,7 @@ import sqlmodel
 from app.core.audit_log import GUARDS
 
 revision: str = '0010'
-down_revision: str | None = '0008'
+down_revision: str | None = '0009'
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

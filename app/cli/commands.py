@@ -18,6 +18,7 @@ from app.cli.promotions import promotions
 from app.cli.serving import listen, run_server, uvicorn_options
 from app.cli.shared import EPILOG, MISUSED, fail, fail_away, run_on_database, say, settings_here
 from app.cli.texts import text
+from app.cli.webhooks import webhooks
 from app.core.db import DATABASE_ERRORS
 from app.core.errors import AlreadyExists
 from app.core.http.schema import Email
@@ -40,6 +41,7 @@ operator = typer.Typer(help="Operators' accounts 操作员账号", no_args_is_he
 cli.add_typer(operator, name="operator")
 cli.add_typer(payments, name="payments")
 cli.add_typer(promotions, name="promotions")
+cli.add_typer(webhooks, name="webhooks")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout 输出 JSON")]
 Host = Annotated[str, typer.Option(help="Address to listen on 监听地址")]

@@ -56,6 +56,23 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "provider_away": ("支付渠道 {gateway} 没有响应", "the provider {gateway} does not answer"),
     "time_wrong": ("时间格式不正确：{told}", "this is no time: {told}"),
+    "api_away": ("服务 {url} 无法连接：{reason}", "the server {url} does not answer: {reason}"),
+    "api_refused": ("服务拒绝（{status}）{reason}", "the server refuses ({status}) {reason}"),
+    "forward_wrong": (
+        "转发地址须以 http:// 或 https:// 开头：{url}",
+        "the URL to forward to must begin with http:// or https://: {url}",
+    ),
+    "listening": (
+        "正在转发到 {url}，签名密钥 {secret}",
+        "forwarding to {url}, signed with {secret}",
+    ),
+    "forwarded": ("{type} {id} → {outcome}", "{type} {id} -> {outcome}"),
+    "no_endpoints": ("没有已启用的推送地址", "there is no endpoint that is enabled"),
+    "triggered": (
+        "已向 {endpoint_id} 发送 {kind} 测试：{delivery_id}",
+        "test of {kind} to {endpoint_id}: {delivery_id}",
+    ),
+    "resent": ("已重新推送 {kind}：{delivery_id}", "{kind} is sent again: {delivery_id}"),
     "check_database": ("数据库", "database"),
     "check_migrations": ("数据库结构", "migrations"),
     "check_durability": ("持久性", "durability"),

@@ -37,6 +37,7 @@ from app.core.ids import new_id
 from app.core.sql import Json, all_rows, table
 
 E = TypeVar("E", bound="Event")
+L = TypeVar("L", bound=Callable[..., Awaitable[None]])
 REACTIONS_DEPTH_MAX = 1_000
 
 
@@ -58,6 +59,8 @@ class Event:
 
 
 Listener = Callable[[AsyncSession, E], Awaitable[None]]
+# Hears rows of the outbox, a claimed batch at a time; perhaps the same ones again.
+Follower = Callable[[AsyncSession, Sequence[sa.RowMapping]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +78,19 @@ def on(event: type[E], *listeners: Listener[E]) -> On[E]:
 
 @dataclass(frozen=True)
 class Wiring:
-    """Both tables, indexed; handed to every session by the session factory."""
+    """The tables, indexed; handed to every session by the session factory."""
 
     reactions: Mapping[str, tuple[Listener[Any], ...]]
     handlers: Mapping[str, tuple[tuple[str, Listener[Any]], ...]]
     kinds: Mapping[str, type[Event]]
+    followers: tuple[tuple[str, Follower], ...] = ()
 
     @staticmethod
     def of(
-        reactions: Iterable[On[Any]], handlers: Iterable[On[Any]], kinds: Iterable[type[Event]]
+        reactions: Iterable[On[Any]],
+        handlers: Iterable[On[Any]],
+        kinds: Iterable[type[Event]],
+        followers: Iterable[Follower] = (),
     ) -> "Wiring":
         """Index the tables; every kind of fact must be known once, and stand once in a table."""
         known: dict[str, type[Event]] = {}
@@ -95,6 +102,7 @@ class Wiring:
             reactions=_by_kind(reactions, known),
             handlers={kind: _named(listeners) for kind, listeners in heard_later.items()},
             kinds=known,
+            followers=_named(followers),
         )
 
 
@@ -112,7 +120,7 @@ def _by_kind(
     return found
 
 
-def _named(listeners: Iterable[Listener[Any]]) -> tuple[tuple[str, Listener[Any]], ...]:
+def _named(listeners: Iterable[L]) -> tuple[tuple[str, L], ...]:
     named = tuple((listener_name(f), f) for f in listeners)
     if len(dict(named)) != len(named):
         raise ValueError(f"two handlers are called alike: {[name for name, _ in named]}")

@@ -1,9 +1,10 @@
 """What a recurring job is: a name, a period, and work that is safe to run anywhere at any time."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -55,6 +56,16 @@ class Job:
     every_seconds: float
     run: Callable[[JobContext], Awaitable[int]]
     is_long: bool = False
+
+
+class Companion(Protocol):
+    """Work that goes on beside the worker's rounds, in the same process."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop, then end within a few seconds."""
+
+    async def run_once(self) -> int:
+        """Everything that is due now, once; how much that was."""
 
 
 async def each(rows: Iterable[Any], work: Callable[[Any], Awaitable[object]]) -> int:

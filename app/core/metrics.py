@@ -16,6 +16,18 @@ JOB_ROWS = Counter("quanpu_job_rows_total", "Rows a job has moved on.", ("job",)
 HOOK_EVENTS = Counter(
     "quanpu_hook_events_total", "Messages of payment providers.", ("gateway", "outcome")
 )
+WEBHOOK_MESSAGES = Counter(
+    "quanpu_webhook_messages_total", "Attempts to send a webhook message.", ("outcome",)
+)
+WEBHOOK_LAG_SECONDS = Histogram(
+    "quanpu_webhook_lag_seconds",
+    "How long after it was due an attempt began.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600),
+)
+WEBHOOK_PENDING = Gauge("quanpu_webhook_pending", "Webhook messages that wait to be sent.")
+WEBHOOK_ENDPOINTS_DISABLED = Counter(
+    "quanpu_webhook_endpoints_disabled_total", "Endpoints of webhooks switched off.", ("reason",)
+)
 REFUND_FAILURES = Counter(
     "quanpu_refund_failures_total",
     "Refunds a provider refused, or whose money bounced after it had arrived.",

@@ -1,4 +1,7 @@
-"""Delivery of committed facts: claimed by lease, heard once by each handler, retried later."""
+"""Delivery of committed facts: claimed by lease, heard once by each handler, retried later.
+
+Followers hear every batch before the handlers of its facts do, in one transaction a batch.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.context import request_id_var
 from app.core.db import Database, log_fault
-from app.core.events import Listener, OutboxEvent, OutboxHandled, Wiring, event_from_row
+from app.core.events import (
+    Follower,
+    Listener,
+    OutboxEvent,
+    OutboxHandled,
+    Wiring,
+    event_from_row,
+)
 from app.core.metrics import OUTBOX_DELIVERED
 from app.core.sql import table, upsert
 
@@ -34,17 +44,47 @@ class Deliverer:
         """Claim a batch and deliver it; returns how many facts were claimed."""
         now = self.database.clock.now()
         rows = await self.database.transact(lambda db: self._claim(db, now))
+        known = []
+        for row in rows:
+            if row["kind"] in self.wiring.kinds:
+                known.append(row)
+            else:
+                await self._leave(row)
+        if known and await self._followed(known):
+            await self._deliver_all(known)
+        return len(rows)
+
+    async def _followed(self, rows: Sequence[sa.RowMapping]) -> bool:
+        """Let every follower hear the batch; a fault of one puts all of it off, not done."""
+        for name, follower in self.wiring.followers:
+            if not await self._follow(name, follower, rows):
+                await self._put_off(rows, f"failed: {name}")
+                return False
+        return True
+
+    async def _follow(self, name: str, follower: Follower, rows: Sequence[sa.RowMapping]) -> bool:
+        try:
+            await self.database.transact(lambda db: follower(db, rows))
+        except Exception as error:  # noqa: BLE001 - logged, and the batch is heard again
+            log_fault(log, "follower", error, follower=name, rows=len(rows))
+            OUTBOX_DELIVERED.labels(name, "failed").inc()
+            return False
+        OUTBOX_DELIVERED.labels(name, "done").inc()
+        return True
+
+    async def _put_off(self, rows: Sequence[sa.RowMapping], reason: str) -> None:
+        now = self.database.clock.now()
+        await self.database.transact(lambda db: _postpone_all(db, rows, reason, now))
+
+    async def _deliver_all(self, rows: Sequence[sa.RowMapping]) -> None:
         idle: list[UUID] = []
         for row in rows:
-            if row["kind"] not in self.wiring.kinds:
-                await self._leave(row)
-            elif not self.wiring.handlers.get(row["kind"]):
-                idle.append(row["id"])
-            else:
+            if self.wiring.handlers.get(row["kind"]):
                 await self._deliver(row)
+            else:
+                idle.append(row["id"])
         if idle:
             await self.database.transact(lambda db: _finish(db, idle, self.database.clock.now()))
-        return len(rows)
 
     async def _claim(self, db: AsyncSession, now: datetime) -> Sequence[sa.RowMapping]:
         settings = self.database.settings
@@ -132,6 +172,13 @@ async def _postpone(db: AsyncSession, row: sa.RowMapping, reason: str, now: date
             last_error=reason[:500],
         )
     )
+
+
+async def _postpone_all(
+    db: AsyncSession, rows: Sequence[sa.RowMapping], reason: str, now: datetime
+) -> None:
+    for row in rows:
+        await _postpone(db, row, reason, now)
 
 
 async def pending_facts(db: AsyncSession) -> int:

@@ -106,12 +106,22 @@ FAULTS = {
     "edits_logged": "DELETE FROM audit_log",
     "erased_are_forgotten": "UPDATE members SET status = 'erased', erased_at = "
     "'2020-01-01 00:00:00+00:00'",
+    "webhooks_put_by": "DELETE FROM webhook_deliveries WHERE kind = 'order.paid'",
+    "webhooks_of_one_shop": "UPDATE webhook_deliveries SET shop_id = id",
+    "webhooks_signed": "UPDATE webhook_secrets SET expires_at = '2036-01-01 00:00:00+00:00'",
 }
 
 
 @pytest.fixture
 async def lived(market: Market, clock: FrozenClock) -> Market:
-    """A market with a group that succeeded, one that failed, and a refund of part of an order."""
+    """A market with a group that succeeded, one that failed, and a refund of part of an order.
+
+    An endpoint hears all of it.
+    """
+    wish = {"url": "https://erp.example.com/hooks", "kinds": ["*"]}
+    path = f"/v1/operator/shops/{market.shop_id}/webhook-endpoints"
+    assert (await (await market.as_owner(market.shop_id)).post(path, wish)).status_code == 201
+    clock.advance(minutes=10)
     market.campaign_id = await market.campaign(size=2, stock_quota=50, member_units_max=9)
     ann, bob = await market.buyer("ann"), await market.buyer("bob")
     first = await market.open_group(ann)

@@ -39,10 +39,13 @@ READ_RIGHTS = frozenset(
         "community.read",
         "orders.read",
         "ledger.read",
+        "webhooks.read",
         "audit.read",
     }
 )
-OWNER_ONLY_RIGHTS = frozenset({"ledger.read", "staff.write", "api_keys.write", "audit.read"})
+OWNER_ONLY_RIGHTS = frozenset(
+    {"ledger.read", "staff.write", "api_keys.write", "webhooks.write", "audit.read"}
+)
 WORK_RIGHTS = (READ_RIGHTS - OWNER_ONLY_RIGHTS) | {
     "shop.write",
     "catalog.write",
@@ -55,7 +58,11 @@ WORK_RIGHTS = (READ_RIGHTS - OWNER_ONLY_RIGHTS) | {
     "refunds.approve",
 }
 # A key is no person: it asks for large refunds and approves none.
-KEY_RIGHTS = (WORK_RIGHTS - {"refunds.approve"}) | {"ledger.read", "audit.read"}
+KEY_RIGHTS = (WORK_RIGHTS - {"refunds.approve"}) | {
+    "ledger.read",
+    "webhooks.write",
+    "audit.read",
+}
 
 IN_SHOP: Mapping[Who, frozenset[str]] = {
     Who.OWNER: WORK_RIGHTS | OWNER_ONLY_RIGHTS,
@@ -153,6 +160,9 @@ BATCH = SHOP + "/coupon-batches/{batch_id}"
 ORDER = SHOP + "/orders/{order_id}"
 AFTER_SALES = SHOP + "/after-sales/{after_sales_id}"
 APPROVAL = SHOP + "/refund-approvals/{approval_id}"
+ENDPOINTS = SHOP + "/webhook-endpoints"
+ENDPOINT = ENDPOINTS + "/{endpoint_id}"
+DELIVERY = SHOP + "/webhook-deliveries/{delivery_id}"
 
 POLICY: Mapping[tuple[str, str], Rule] = {
     # The service itself.
@@ -315,6 +325,21 @@ POLICY: Mapping[tuple[str, str], Rule] = {
     # The books.
     ("GET", SHOP + "/ledger/accounts"): _of_shop("ledger.read"),
     ("GET", SHOP + "/ledger/entries"): _of_shop("ledger.read"),
+    # Webhooks: where facts are sent is decided by who is trusted with all of them.
+    ("POST", ENDPOINTS): _of_shop("webhooks.write"),
+    ("GET", ENDPOINTS): _of_shop("webhooks.read"),
+    ("GET", ENDPOINT): _of_shop("webhooks.read"),
+    ("PATCH", ENDPOINT): _of_shop("webhooks.write"),
+    ("DELETE", ENDPOINT): _of_shop("webhooks.write"),
+    ("POST", ENDPOINT + "/enable"): _of_shop("webhooks.write"),
+    ("POST", ENDPOINT + "/disable"): _of_shop("webhooks.write"),
+    ("POST", ENDPOINT + "/rotate-secret"): _of_shop("webhooks.write"),
+    ("POST", ENDPOINT + "/test"): _of_shop("webhooks.write"),
+    ("POST", ENDPOINT + "/replay"): _of_shop("webhooks.write"),
+    ("GET", ENDPOINT + "/deliveries"): _of_shop("webhooks.read"),
+    ("GET", DELIVERY): _of_shop("webhooks.read"),
+    ("POST", DELIVERY + "/resend"): _of_shop("webhooks.write"),
+    ("GET", SHOP + "/webhook-events"): _of_shop("webhooks.read"),
     # The audit of one shop; that of all shops is the platform's, see test_policy.
     ("GET", "/v1/audit/invariants"): _of_shop("audit.read"),
     ("GET", "/v1/audit/pending"): _of_shop("audit.read"),

@@ -44,6 +44,9 @@ UNKEYED = {
     "/v1/operator/invitations/accept": "an invitation works once; the body holds a password",
     "/v1/operator/shops/{shop_id}/invitations": "the kept answer would hold the token",
     "/v1/operator/shops/{shop_id}/api-keys": "the kept answer would hold the key",
+    "/v1/operator/shops/{shop_id}/webhook-endpoints": "the kept answer would hold the secret",
+    "/v1/operator/shops/{shop_id}/webhook-endpoints/{endpoint_id}/rotate-secret": "the kept "
+    "answer would hold the secret",
 }
 # Bodies that need not be sent, and why.
 OPTIONAL_BODIES = {
@@ -57,6 +60,8 @@ OPTIONAL_BODIES = {
 PROBES = {"/healthz", "/metrics"}
 # Lists that are short by nature and whole.
 WHOLE_LISTS = {"CategoryList", "AddressesShown", "PromotionTemplateList"}
+# Times that are called otherwise.
+MOMENTS = {"at", "now", "server_now", "since", "timestamp"}
 CREDENTIALS = {
     Kind.MEMBER: {"member"},
     Kind.OWN: {"member"},
@@ -255,7 +260,7 @@ def test_times_are_date_times_and_end_in_at() -> None:
         for field, told in schema.get("properties", {}).items():
             ways = told.get("anyOf", [told])
             is_time = any(way.get("format") == "date-time" for way in ways)
-            stamped = field.endswith("_at") or field in {"at", "now", "server_now", "since"}
+            stamped = field.endswith(("_at", "_since")) or field in MOMENTS
             if is_time or field.endswith("_at"):
                 assert is_time, (name, field)
                 assert stamped, (name, field)

@@ -220,6 +220,8 @@ async def more_of_everything(world: World) -> None:
             "refund_id",
             "after_sales_id",
             "approval_id",
+            "endpoint_id",
+            "delivery_id",
         ):
             for _ in range(2):
                 await yard.make(parameter)

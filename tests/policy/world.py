@@ -30,6 +30,7 @@ from app.payments.repository import hooks
 from app.promotions import service as promotions
 from app.promotions.models import CouponKind
 from app.promotions.rules import PromotionWish
+from app.webhooks.models import DeliveryState, WebhookDelivery
 from tests.factories import Caller
 from tests.identity.people import OTHER_PASSWORD, PASSWORD
 from tests.orders.market import ADDRESS, GROUP_AMOUNT, LIST_AMOUNT, SOLO_AMOUNT, Market
@@ -58,6 +59,7 @@ class Yard(Market):
     password_hash: str
     buyer_: Caller
     owner: Caller
+    endpoint_ids: list[UUID]
 
     async def furnish(self, slug: str, buyer: Caller) -> "Yard":
         self.password_hash = await self.application.state.passwords.hash(PASSWORD)
@@ -70,6 +72,7 @@ class Yard(Market):
         self.audience_id = await self.make_audience_id()
         self.buyer_ = buyer
         self.owner = await self.as_operator(await self.operator(self.shop_id))
+        self.endpoint_ids = []
         return self
 
     async def operator(
@@ -265,6 +268,36 @@ class Yard(Market):
 
         return await self.database.transact(make)
 
+    async def make_endpoint_id(self) -> UUID:
+        """An endpoint; the one made before it, but for the first, makes room for it."""
+        if len(self.endpoint_ids) > 1:
+            path = f"{self.endpoints_path}/{self.endpoint_ids.pop()}"
+            await self.client.delete(path, headers=self.owner.headers)
+        body = {"url": "https://erp.example.com/hooks", "kinds": ["*"]}
+        answer = await self.owner.post(self.endpoints_path, body)
+        assert answer.status_code == 201, answer.text
+        self.endpoint_ids.append(UUID(answer.json()["endpoint_id"]))
+        return self.endpoint_ids[-1]
+
+    async def make_delivery_id(self) -> UUID:
+        """A message that has been delivered."""
+        if not self.endpoint_ids:
+            await self.make_endpoint_id()
+        path = f"{self.endpoints_path}/{self.endpoint_ids[0]}/test"
+        answer = await self.owner.post(path, {"kind": "order.paid"})
+        delivery_id = UUID(answer.json()["delivery_id"])
+        sent = (
+            sa.update(table(WebhookDelivery))
+            .where(table(WebhookDelivery).c.id == delivery_id)
+            .values(state=DeliveryState.DELIVERED, finished_at=self.now)
+        )
+        await self.database.transact(lambda db: db.execute(sent))
+        return delivery_id
+
+    @property
+    def endpoints_path(self) -> str:
+        return f"/v1/operator/shops/{self.shop_id}/webhook-endpoints"
+
     async def complain(self) -> None:
         """A dispute about a payment, as the provider tells it."""
         order_id = await self.make_order_id()
@@ -367,6 +400,8 @@ PARAMETERS = (
     "operator_id",
     "key_id",
     "address_id",
+    "endpoint_id",
+    "delivery_id",
 )
 
 

@@ -11,11 +11,12 @@ from app.audit.repository import (
     limits,
     money,
     states,
+    webhooks,
 )
 from app.audit.repository.breach import Invariant
 
 INVARIANTS: Mapping[str, Invariant] = {
     check.__name__: check
-    for part in (groups, goods, limits, money, after_sales, ledger, facts, states)
+    for part in (groups, goods, limits, money, after_sales, ledger, facts, states, webhooks)
     for check in part.CHECKS
 }

@@ -31,6 +31,8 @@ THROUGH: Mapping[str, tuple[str, str]] = {
     "promotion_quotas": ("promotion_id", "promotions"),
     "promotion_member_uses": ("promotion_id", "promotions"),
     "promotion_uses": ("order_id", "orders"),
+    "webhook_filters": ("endpoint_id", "webhook_endpoints"),
+    "webhook_attempts": ("delivery_id", "webhook_deliveries"),
 }
 
 _PERSONAL = "personal data"
@@ -47,6 +49,7 @@ WITHHELD: Mapping[str, str] = {
     "sessions": _LOCKED,
     "api_keys": _LOCKED,
     "invitations": _LOCKED,
+    "webhook_secrets": _LOCKED,
     "idempotency_answers": "answers hold personal data",
     "hook_events": "messages hold personal data",
     "members": _GLOBAL,
@@ -66,6 +69,9 @@ WITHHELD_COLUMNS: Mapping[str, frozenset[str]] = {
     "coupons": frozenset({"code"}),
     # Whoever only looked is nobody that the shop knows.
     "proofs_shown": frozenset({"member_id"}),
+    # Many a URL is a credential, and nobody knows what a receiver answers.
+    "webhook_endpoints": frozenset({"url"}),
+    "webhook_attempts": frozenset({"answer"}),
 }
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.repository.tables import (
     answers,
+    deliveries,
     disputes,
     groups,
     hooks,
@@ -74,6 +75,11 @@ def _of_shop(shop_id: UUID | None, now: datetime, grace: timedelta) -> list[Quer
             payments.c.quarantine_reason.is_not(None),
         ),
         "captures_stray": (strays, strays.c.captured_at, stray),
+        "webhooks_unsent": (
+            deliveries,
+            deliveries.c.created_at,
+            deliveries.c.state == "pending",
+        ),
         "refunds_unsent": (refunds, refunds.c.created_at, refunds.c.state == "pending"),
         "refunds_failed": (refunds, refunds.c.created_at, refunds.c.state == "failed"),
         "disputes_open": (disputes, disputes.c.opened_at, disputes.c.state == "open"),

@@ -42,6 +42,12 @@ from app.promotions.models import (
     PromotionQuota,
     PromotionUse,
 )
+from app.webhooks.models import (
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookFilter,
+    WebhookSecret,
+)
 
 addresses = table(OrderAddress)
 adjustments = table(StockAdjustment)
@@ -54,7 +60,9 @@ buyers = table(Buyer)
 campaign_members = table(CampaignMember)
 campaigns = table(Campaign)
 coupons = table(Coupon)
+deliveries = table(WebhookDelivery)
 disputes = table(PaymentDispute)
+endpoints = table(WebhookEndpoint)
 entries = table(SandboxEntry)
 groups = table(Group)
 handled = table(OutboxHandled)
@@ -81,6 +89,8 @@ stray_refunds = table(StrayRefund)
 strays = table(StrayCapture)
 uses = table(PromotionUse)
 variants = table(Variant)
+webhook_filters = table(WebhookFilter)
+webhook_secrets = table(WebhookSecret)
 
 # What tells who a member is, by its id.
 PERSONAL = (

@@ -1,5 +1,6 @@
 """The OpenAPI description: one error shape, named security schemes, no framework leftovers."""
 
+from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,18 +12,24 @@ from app.core.http.problem import ProblemDocument
 SUMMARY = "Community shops: group buy, promotions, trust. Amounts are integers in minor units."
 
 
-def describe(app: FastAPI) -> None:
-    """Give the application an `openapi()` that tells the whole contract."""
+Section = tuple[dict[str, Any], dict[str, Any]]
+
+
+def describe(app: FastAPI, webhooks: Section = ({}, {})) -> None:
+    """Give the application an `openapi()` that tells the whole contract.
+
+    `webhooks` is the section of the messages we send, and the components that it names.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            app.openapi_schema = _document(app, webhooks)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _document(app: FastAPI, webhooks: Section) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -35,7 +42,17 @@ def _document(app: FastAPI) -> dict[str, Any]:
     problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
+    section, components = webhooks
+    document["webhooks"] = section
+    _merge(schemas, components)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     complete(schemas)
     return document
+
+
+def _merge(schemas: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add components; two of one name must be one shape."""
+    for name, schema in deepcopy(more).items():
+        if schemas.setdefault(name, schema) != schema:
+            raise ValueError(f"two shapes are called {name}")

@@ -103,6 +103,8 @@ Scope = Literal[
     Right.ORDERS_WRITE,
     Right.REFUNDS_WRITE,
     Right.LEDGER_READ,
+    Right.WEBHOOKS_READ,
+    Right.WEBHOOKS_WRITE,
     Right.AUDIT_READ,
 ]
 

@@ -155,6 +155,7 @@ _GOODS = "the shop's goods and prices"
 _OFFERS = "the shop's offers"
 _STAFF = "those who run shops, not their members"
 _BOOKS = "the shop's books; they name payments and refunds, never a member"
+_SENT = "what integrators are sent; messages name members by id alone"
 _MACHINERY = "of the service itself, without persons"
 NOT_OF_MEMBERS: Mapping[str, str] = {
     "shops": _GOODS,
@@ -182,6 +183,13 @@ NOT_OF_MEMBERS: Mapping[str, str] = {
     "ledger_entries": _BOOKS,
     "sandbox_entries": _BOOKS,
     "sandbox_notices": _BOOKS,
+    "stray_captures": _BOOKS,
+    "stray_refunds": _BOOKS,
+    "webhook_endpoints": _SENT,
+    "webhook_filters": _SENT,
+    "webhook_secrets": _SENT,
+    "webhook_deliveries": _SENT,
+    "webhook_attempts": _SENT,
     "outbox_handled": _MACHINERY,
     "test_clock": _MACHINERY,
     "worker_beats": _MACHINERY,

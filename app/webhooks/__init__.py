@@ -1,0 +1,1 @@
+"""Outgoing webhooks: what a shop's integrators are told of its facts, signed, at least once."""

@@ -1,0 +1,1 @@
+"""Shapes of webhooks as operators send and see them."""
