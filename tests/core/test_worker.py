@@ -235,3 +235,45 @@ async def test_a_database_that_is_away_does_not_end_the_loop(
         patch.setattr(type(database.clock), "sync", away)
         await worker.run_once()
     assert ran == [1]
+
+
+class Beside:
+    """A companion that fails the first time it is begun."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.ended = asyncio.Event()
+        self.left = 3
+
+    async def run(self, stop: asyncio.Event) -> None:
+        self.begun += 1
+        if self.begun == 1:
+            raise RuntimeError("once")
+        await stop.wait()
+        self.ended.set()
+
+    async def run_once(self) -> int:
+        self.left -= bool(self.left)
+        return self.left
+
+
+async def test_a_companion_that_fails_is_begun_anew_and_ends_with_the_worker(
+    database: Database,
+) -> None:
+    beside = Beside()
+    worker = Worker(database.settings, database, {}, (), [beside])
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(60):
+        while beside.begun < 2:  # noqa: ASYNC110 - the worker is what is waited for
+            await asyncio.sleep(0.01)
+        assert not beside.ended.is_set()
+        worker.stop()
+        await running
+    assert beside.ended.is_set()
+    assert beside.begun == 2
+
+
+async def test_everything_due_includes_what_companions_do(database: Database) -> None:
+    beside = Beside()
+    await Worker(database.settings, database, {}, (), [beside]).run_once()
+    assert beside.left == 0

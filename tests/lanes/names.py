@@ -33,7 +33,8 @@ def told_by(path: Path, real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 if __name__ == "__main__":
-    socket.getaddrinfo = told_by(Path(os.environ[NAMES]), socket.getaddrinfo)
+    if NAMES in os.environ:
+        socket.getaddrinfo = told_by(Path(os.environ[NAMES]), socket.getaddrinfo)
     if os.environ.get(FAULT) == ANY_ADDRESS:
         resolving.is_public = lambda *_args, **_more: True
     main()

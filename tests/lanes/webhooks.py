@@ -116,8 +116,8 @@ class Names:
 
     path: Path
 
-    def tell(self, **addresses: str) -> None:
-        self.path.write_text(json.dumps({NAME: [each] for each in addresses.values()}))
+    def tell(self, address: str) -> None:
+        self.path.write_text(json.dumps({NAME: [address]}))
 
 
 async def run(backend: str, fault: str | None) -> bool:
@@ -179,7 +179,7 @@ async def _until(holds: Callable[[], Any], seconds: float = PATIENCE_SECONDS) ->
 
 async def _flip(made: World, report: Report, names: Names, told: dict[str, str]) -> None:
     """As in production: the name is public when it is registered, and ours when it is dialled."""
-    names.tell(public=PUBLIC)
+    names.tell(PUBLIC)
     # Servers are told what the later scenarios need; the worker is as in production.
     await made.start(workers=0, **OPEN, **told)
     await _work(made, 1, {**ENV, **told})
@@ -187,7 +187,7 @@ async def _flip(made: World, report: Report, names: Names, told: dict[str, str])
     async with receiver(receivers.closes_at_once, port=PORT) as mine:
         headers = await _headers(made, shop_id)
         await _endpoint(made, shop_id, headers, f"https://{NAME}:{PORT}/hooks")
-        names.tell(flipped=HOST)
+        names.tell(HOST)
         await _state(made, shop_id, 20)
         attempted = "SELECT COUNT(*) FROM webhook_attempts"
         tried = await _until(lambda: _over(made, attempted, 1))

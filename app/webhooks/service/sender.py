@@ -146,11 +146,14 @@ class Sender:
         wanted: list[Taken] = []
         for standing in repository.ORDER:
             mine = [row["id"] for row in rows if row["standing"] == standing]
-            if room[standing] > 0:
-                # Fewer than there was room for: these were the last, and the first have their turn.
-                self._after[standing] = mine[-1] if len(mine) == room[standing] else FIRST
-            sizes = ((endpoint, self._slots.take(endpoint, standing)) for endpoint in mine)
-            wanted += [(endpoint, standing, size) for endpoint, size in sizes if size]
+            sizes = [(endpoint, self._slots.take(endpoint, standing)) for endpoint in mine]
+            given = [(endpoint, standing, size) for endpoint, size in sizes if size]
+            if given:
+                self._after[standing] = given[-1][0]
+            if len(given) == len(mine) < room[standing]:
+                # These were the last; the first have their turn.
+                self._after[standing] = FIRST
+            wanted += given
         return wanted
 
     async def _claim(self, wanted: Sequence[Taken]) -> list[sa.RowMapping]:
