@@ -24,14 +24,13 @@ from app.identity.routes import ROUTERS as IDENTITY_ROUTERS
 from app.orders import service as orders
 from app.orders.events import EVENTS as ORDER_EVENTS
 from app.orders.events import (
-    OrderCancelled,
-    OrderConfirmed,
-    OrderExpired,
     OrderPaid,
+    OrderPaymentLeft,
     OrderRebateOwed,
     OrderRefunded,
     OrderRefundOwed,
     OrderRefundReturned,
+    OrderSharesChanged,
 )
 from app.orders.jobs import JOBS as ORDER_JOBS
 from app.orders.routes import ROUTERS as ORDER_ROUTERS
@@ -84,10 +83,8 @@ REACTIONS: tuple[On[Any], ...] = (
 HANDLERS: tuple[On[Any], ...] = (
     on(OrderRefundOwed, orders.pay_back),
     on(OrderRebateOwed, orders.pay_rebate),
-    on(OrderCancelled, orders.stop_paying),
-    on(OrderExpired, orders.stop_paying),
-    on(OrderConfirmed, orders.share_with_partners),
-    on(OrderRefunded, orders.share_with_partners),
+    on(OrderPaymentLeft, orders.stop_paying),
+    on(OrderSharesChanged, orders.share_with_partners),
 )
 
 # After the commit too, before the handlers: whole batches of facts, perhaps more than once.

@@ -39,6 +39,7 @@ def upgrade() -> None:
         batch_op.create_check_constraint(op.f('ck_payments_disputes'), sa.text('disputed_amount >= 0 AND lost_amount >= 0'))
         batch_op.create_index('ix_payments_quarantined', ['shop_id', 'id'], unique=False, postgresql_where=QUARANTINED, sqlite_where=QUARANTINED)
         batch_op.create_index('ix_payments_reference', ['reference'], unique=False)
+        batch_op.create_index('ix_payments_created_at', ['created_at'], unique=False)
     # A word that was not believed used to stand where the provider's own reason stands.
     op.execute(
         "UPDATE payments SET quarantine_reason = reason, reason = NULL"
@@ -48,6 +49,7 @@ def upgrade() -> None:
     with op.batch_alter_table('refunds', schema=None) as batch_op:
         batch_op.add_column(sa.Column('round', sa.Integer(), server_default=sa.text("'1'"), nullable=False))
         batch_op.create_check_constraint(op.f('ck_refunds_round'), sa.text('round >= 1'))
+        batch_op.create_index('ix_refunds_created_at', ['created_at'], unique=False)
 
     op.create_table('refund_rounds',
     sa.Column('refund_id', sa.Uuid(), nullable=False),
@@ -80,9 +82,10 @@ def upgrade() -> None:
     sa.Column('state', sa.Enum('open', 'won', 'lost', name='disputestate', native_enum=False, create_constraint=True, length=24), nullable=False),
     sa.Column('reason', sqlmodel.sql.sqltypes.AutoString(length=120), nullable=True),
     sa.Column('fee_amount', sa.BigInteger(), nullable=False),
+    sa.Column('fee_returned_amount', sa.BigInteger(), nullable=False),
     sa.Column('opened_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.Column('closed_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
-    sa.CheckConstraint('amount > 0 AND fee_amount >= 0', name=op.f('ck_disputes_amount')),
+    sa.CheckConstraint('amount > 0 AND fee_amount >= 0 AND fee_returned_amount >= 0', name=op.f('ck_disputes_amount')),
     sa.ForeignKeyConstraint(['payment_id'], ['payments.id'], name=op.f('fk_disputes_payment_id_payments')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_disputes')),
     sa.UniqueConstraint('gateway', 'reference', name=op.f('uq_disputes_gateway_reference'))
@@ -91,6 +94,37 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_disputes_order_id'), ['order_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_disputes_payment_id'), ['payment_id'], unique=False)
         batch_op.create_index('ix_disputes_shop_id_id', ['shop_id', 'id'], unique=False)
+
+    op.create_table('stray_captures',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('shop_id', sa.Uuid(), nullable=False),
+    sa.Column('payment_id', sa.Uuid(), nullable=False),
+    sa.Column('gateway', sqlmodel.sql.sqltypes.AutoString(length=24), nullable=False),
+    sa.Column('reference', sqlmodel.sql.sqltypes.AutoString(length=120), nullable=False),
+    sa.Column('amount', sa.BigInteger(), nullable=False),
+    sa.Column('currency', sqlmodel.sql.sqltypes.AutoString(length=3), nullable=False),
+    sa.Column('fee_amount', sa.BigInteger(), nullable=False),
+    sa.Column('captured_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+    sa.Column('is_void', sa.Boolean(), nullable=False),
+    sa.CheckConstraint('amount > 0 AND fee_amount >= 0', name=op.f('ck_stray_captures_amount')),
+    sa.ForeignKeyConstraint(['payment_id'], ['payments.id'], name=op.f('fk_stray_captures_payment_id_payments')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_stray_captures')),
+    sa.UniqueConstraint('gateway', 'reference', name=op.f('uq_stray_captures_gateway_reference'))
+    )
+    with op.batch_alter_table('stray_captures', schema=None) as batch_op:
+        batch_op.create_index('ix_stray_captures_payment_id', ['payment_id'], unique=False)
+        batch_op.create_index('ix_stray_captures_shop_id_id', ['shop_id', 'id'], unique=False)
+
+    op.create_table('stray_refunds',
+    sa.Column('stray_id', sa.Uuid(), nullable=False),
+    sa.Column('reference', sqlmodel.sql.sqltypes.AutoString(length=120), nullable=False),
+    sa.Column('amount', sa.BigInteger(), nullable=False),
+    sa.Column('state', sa.Enum('pending', 'succeeded', 'failed', name='refundstate', native_enum=False, create_constraint=True, length=24), nullable=False),
+    sa.Column('told_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+    sa.CheckConstraint('amount > 0', name=op.f('ck_stray_refunds_amount')),
+    sa.ForeignKeyConstraint(['stray_id'], ['stray_captures.id'], name=op.f('fk_stray_refunds_stray_id_stray_captures')),
+    sa.PrimaryKeyConstraint('stray_id', 'reference', name=op.f('pk_stray_refunds'))
+    )
 
     op.create_table('hook_events',
     sa.Column('id', sa.Uuid(), nullable=False),
@@ -134,6 +168,8 @@ def downgrade() -> None:
         batch_op.drop_index('ix_hook_events_state_id')
 
     op.drop_table('hook_events')
+    op.drop_table('stray_refunds')
+    op.drop_table('stray_captures')
     with op.batch_alter_table('disputes', schema=None) as batch_op:
         batch_op.drop_index('ix_disputes_shop_id_id')
         batch_op.drop_index(batch_op.f('ix_disputes_payment_id'))
@@ -145,6 +181,7 @@ def downgrade() -> None:
 
     op.drop_table('refund_rounds')
     with op.batch_alter_table('refunds', schema=None) as batch_op:
+        batch_op.drop_index('ix_refunds_created_at')
         batch_op.drop_constraint(op.f('ck_refunds_round'), type_='check')
         batch_op.drop_column('round')
 
@@ -157,6 +194,7 @@ def downgrade() -> None:
     )
     op.execute('UPDATE payments SET reason = quarantine_reason WHERE quarantine_reason IS NOT NULL')
     with op.batch_alter_table('payments', schema=None) as batch_op:
+        batch_op.drop_index('ix_payments_created_at')
         batch_op.drop_index('ix_payments_reference')
         batch_op.drop_index('ix_payments_quarantined', postgresql_where=QUARANTINED, sqlite_where=QUARANTINED)
         batch_op.drop_constraint(op.f('ck_payments_disputes'), type_='check')

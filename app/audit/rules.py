@@ -18,6 +18,7 @@ class Kind(StrEnum):
     CHARGE_UNHEARD = "charge_unheard"
     CHARGE_NOT_THERE = "charge_not_there"
     CHARGE_OTHER_AMOUNT = "charge_other_amount"
+    CHARGE_TWICE = "charge_twice"
     FEE_UNHEARD = "fee_unheard"
     REFUND_UNKNOWN_HERE = "refund_unknown_here"
     REFUND_UNHEARD = "refund_unheard"
@@ -36,6 +37,7 @@ MENDABLE = frozenset(
         Kind.DISPUTE_UNHEARD,
     }
 )
+_NOTED = frozenset({Kind.CHARGE_OTHER_AMOUNT, Kind.CHARGE_TWICE})
 _STATE_OF_CHARGE = {
     ChargeState.CAPTURED: ("captured", "surplus"),
     ChargeState.DECLINED: ("declined", "cancelled"),
@@ -76,6 +78,8 @@ def of_charge(gateway: str, told: Charge, row: Row | None) -> Difference | None:
 
 def _of_state(gateway: str, told: Charge, row: Row) -> Difference | None:
     if row["state"] in _STATE_OF_CHARGE[told.state]:
+        if told.state is ChargeState.CAPTURED and told.reference != row["reference"]:
+            return _charge(gateway, told, Kind.CHARGE_TWICE, row["reference"], told.reference)
         if told.fee_amount <= row["fee_amount"]:
             return None
         fees = str(row["fee_amount"]), str(told.fee_amount)
@@ -109,13 +113,15 @@ def of_refund(gateway: str, told: GatewayRefund, row: Row | None) -> Difference 
 
 
 def of_dispute(gateway: str, told: Dispute, row: Row | None) -> Difference | None:
-    """How one dispute differs from ours."""
-    ours = "nothing" if row is None else str(row["state"])
-    if ours == told.state:
-        return None
-    return Difference(
-        gateway, Kind.DISPUTE_UNHEARD, told.reference, None, ours, told.state.value, told.at
-    )
+    """How one dispute differs from ours: in its state, or else in what it has cost."""
+    ours, theirs = "nothing" if row is None else str(row["state"]), told.state.value
+    if row is not None and ours == theirs:
+        fees = row["fee_amount"], row["fee_returned_amount"]
+        if told.fee_amount <= fees[0] and told.fee_returned_amount <= fees[1]:
+            return None
+        ours = f"fee {fees[0] - fees[1]}"
+        theirs = f"fee {told.fee_amount - told.fee_returned_amount}"
+    return Difference(gateway, Kind.DISPUTE_UNHEARD, told.reference, None, ours, theirs, told.at)
 
 
 def missing_payment(gateway: str, row: Row) -> Difference:
@@ -145,9 +151,12 @@ def missing_refund(gateway: str, row: Row) -> Difference:
     )
 
 
-def is_mendable(difference: Difference) -> bool:
-    """Whether the provider's word alone puts it right."""
-    return difference.kind in MENDABLE
+def is_told_on(difference: Difference) -> bool:
+    """Whether the provider's word is taken over: it puts things right, or is noted with its money.
+
+    Money that was not asked for like this is posted as nobody's, and stays a difference.
+    """
+    return difference.kind in MENDABLE | _NOTED
 
 
 def _money(told: Charge) -> str:

@@ -24,6 +24,16 @@ class ShopPaused(Problem):
     lasting = False
 
 
+class RefundLimitForOwners(Problem):
+    """Staff and keys refund up to the limit, so they do not set it."""
+
+    status = HTTPStatus.FORBIDDEN
+    code = "refund_limit_for_owners"
+    title = "Only an owner may change which refunds need a second operator"
+    title_zh = "仅店主可修改退款复核额度"
+    lasting = False
+
+
 class OutOfStock(Problem):
     """Fewer units are available than asked for; `variants` says of which, and how many."""
 

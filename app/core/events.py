@@ -242,6 +242,13 @@ async def facts_about(
     return await all_rows(db, sa.select(_outbox).where(mine).order_by(_outbox.c.id).limit(rows_max))
 
 
+async def was_stated(db: AsyncSession, event: type[Event], aggregate_id: UUID) -> bool:
+    """Whether a fact of this kind about this thing was committed before."""
+    mine = (_outbox.c.aggregate_id == aggregate_id, _outbox.c.kind == event.kind)
+    found = await db.execute(sa.select(sa.exists().where(*mine)))
+    return bool(found.scalar_one())
+
+
 def _row(event: Event, actor: Actor, request_id: str) -> dict[str, Any]:
     return {
         "id": new_id(),

@@ -96,6 +96,8 @@ def configure_logging(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    # At debug it writes statements with their parameters: names, phones, tokens' digests.
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)
     # Our own line per request says more and is redacted.
     logging.getLogger("uvicorn.access").disabled = True
 

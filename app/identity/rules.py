@@ -23,6 +23,7 @@ class Right(StrEnum):
     REFUNDS_WRITE = "refunds.write"
     LEDGER_READ = "ledger.read"
     REFUNDS_APPROVE = "refunds.approve"
+    REFUND_LIMIT_WRITE = "refund_limit.write"
     STAFF_WRITE = "staff.write"
     API_KEYS_WRITE = "api_keys.write"
     WEBHOOKS_READ = "webhooks.read"
@@ -57,10 +58,12 @@ class InvitedRole(StrEnum):
 
 _SHOP_RIGHTS = frozenset(Right) - {Right.PLATFORM_WRITE}
 _READ_RIGHTS = frozenset(right for right in Right if right.endswith(".read"))
-# Whoever adds an endpoint sends all that happens in the shop to wherever they like.
+# Who may lift the limit of refunds needs no second operator, so staff may not; and whoever adds an
+# endpoint sends all that happens in the shop to wherever they like.
 _TRUSTED_RIGHTS = frozenset(
     {
         Right.LEDGER_READ,
+        Right.REFUND_LIMIT_WRITE,
         Right.STAFF_WRITE,
         Right.API_KEYS_WRITE,
         Right.WEBHOOKS_WRITE,
@@ -81,8 +84,13 @@ if ROLE_RIGHTS.keys() != set(ShopRole) or PLATFORM_RIGHTS.keys() != set(Platform
     raise AssertionError("every role has a row")
 
 # A key that could make operators or further keys would outlive its own revocation, and no key is
-# the second person that looks at a large refund.
-KEY_RIGHTS = _SHOP_RIGHTS - {Right.STAFF_WRITE, Right.API_KEYS_WRITE, Right.REFUNDS_APPROVE}
+# the second person that looks at a large refund, nor says what is one.
+KEY_RIGHTS = _SHOP_RIGHTS - {
+    Right.STAFF_WRITE,
+    Right.API_KEYS_WRITE,
+    Right.REFUNDS_APPROVE,
+    Right.REFUND_LIMIT_WRITE,
+}
 
 
 def rights_of_role(role: str | None) -> frozenset[Right]:

@@ -160,6 +160,20 @@ class OrderRefundReturned(OrderEvent):
     was_counted: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSharesChanged(OrderEvent):
+    """A partner brand's goods are in this order, and what the brand is owed of it has changed."""
+
+    kind: ClassVar[str] = "order.shares_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPaymentLeft(OrderEvent):
+    """The order has ended while a payment of it was under way, which nobody wants any more."""
+
+    kind: ClassVar[str] = "order.payment_left"
+
+
 EVENTS: tuple[type[Event], ...] = (
     OrderPlaced,
     OrderPaid,
@@ -175,4 +189,6 @@ EVENTS: tuple[type[Event], ...] = (
     OrderRebateOwed,
     OrderRefunded,
     OrderRefundReturned,
+    OrderSharesChanged,
+    OrderPaymentLeft,
 )

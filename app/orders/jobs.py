@@ -11,33 +11,39 @@ from app.orders import service
 from app.orders.models import OrderStatus
 from app.payments import service as payments
 from app.payments.errors import PaymentInProgress
-from app.payments.gateway import Charge, Gateway, GatewayUnavailable
+from app.payments.gateway import Charge, Gateway, GatewayUnavailable, Patience
 
 BATCHES_MAX = 20
+# How long a run waits for each provider in all.
+ASKING_SECONDS_MAX = 60
 
 
 async def expire_unpaid(context: JobContext) -> int:
     """End overdue orders, one transaction each; a rival's work is not done twice.
 
-    Orders that cannot end now, because their provider is silent, do not hide those behind them.
+    Orders that cannot end now, because their provider is silent, do not hide those behind them,
+    nor keep them waiting for longer than a bounded time.
     """
     now = context.now()
     rows_max = context.settings.sweep_batch_rows
+    expire = partial(_expire, context, Patience(seconds=ASKING_SECONDS_MAX), now)
     ended, after = 0, None
     for _ in range(BATCHES_MAX):
         async with context.database.reading() as db:
             rows = await service.overdue(db, now=now, after=after, rows_max=rows_max)
-        ended += await each(rows, partial(_expire, context, now))
+        ended += await each(rows, expire)
         if len(rows) < rows_max or ended >= rows_max:
             break
         after = (rows[-1]["expires_at"], rows[-1]["id"])
     return ended
 
 
-async def _expire(context: JobContext, now: datetime, row: sa.RowMapping) -> bool:
+async def _expire(
+    context: JobContext, patience: Patience, now: datetime, row: sa.RowMapping
+) -> bool:
     """Stop a payment under way at the provider, then end the order unless it was paid after all."""
     try:
-        charge = await _stopped(context, row, now)
+        charge = await _stopped(context, patience, row, now)
     except GatewayUnavailable:
         return False
 
@@ -53,14 +59,16 @@ async def _expire(context: JobContext, now: datetime, row: sa.RowMapping) -> boo
         return False  # it began just now; the next run stops it first
 
 
-async def _stopped(context: JobContext, row: sa.RowMapping, now: datetime) -> Charge | None:
+async def _stopped(
+    context: JobContext, patience: Patience, row: sa.RowMapping, now: datetime
+) -> Charge | None:
     async with context.database.reading() as db:
         under_way = await payments.live_charge_wish(db, row["id"])
     if under_way is None:
         return None
     name, wish = under_way
     gateway: Gateway = context.gateways[name]
-    return await gateway.cancel(wish, now=now)
+    return await patience.ask(name, lambda: gateway.cancel(wish, now=now))
 
 
 async def close_received(context: JobContext) -> int:

@@ -139,7 +139,10 @@ class DisputeOpened(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeClosed(Event):
-    """The bank has decided; `is_lost` money stays with the buyer, else it is here again."""
+    """The bank has decided; `is_lost` money stays with the buyer, else it is here again.
+
+    `fee_amount` is what the provider keeps of its fee, as far as it has told.
+    """
 
     kind: ClassVar[str] = "payment.dispute_closed"
     aggregate: ClassVar[str] = "payment"

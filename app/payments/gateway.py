@@ -1,15 +1,18 @@
 """What a payment service provider must be able to do, in our words."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 from app.core.errors import Problem
 
+T = TypeVar("T")
 # Plays at payments, for development and demonstrations: no money moves.
 SANDBOX = "sandbox"
 
@@ -114,7 +117,10 @@ class GatewayRefund:
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """The provider's word on a complaint; while it is not won, its amount and fee are gone."""
+    """The provider's word on a complaint; while it is not won, its amount is gone.
+
+    Of the fee, `fee_returned_amount` was given back: some providers do so where it is won.
+    """
 
     reference: str
     payment_id: UUID | None
@@ -125,6 +131,7 @@ class Dispute:
     at: datetime
     reason: str | None = None
     fee_amount: int = 0
+    fee_returned_amount: int = 0
 
 
 Told = Charge | GatewayRefund | Dispute
@@ -149,7 +156,10 @@ class Notice:
 
 
 class GatewayUnavailable(Problem):
-    """The provider does not answer; what became of the charge is asked again later."""
+    """The provider does not answer; what became of the charge is asked again later.
+
+    `is_answer` where it did, though nothing can be learnt from what it said: it is not away.
+    """
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "gateway_unavailable"
@@ -157,8 +167,35 @@ class GatewayUnavailable(Problem):
     title_zh = "支付服务暂不可用，请重试"
     lasting = False
 
-    def __init__(self, retry_after_seconds: int = 2) -> None:
+    def __init__(self, retry_after_seconds: int = 2, *, is_answer: bool = False) -> None:
         super().__init__(headers={"Retry-After": str(retry_after_seconds)})
+        self.is_answer = is_answer
+
+
+class Patience:
+    """How long one piece of work waits for each provider: beyond it, `GatewayUnavailable` at once.
+
+    What is asked in turn would otherwise wait for all that a silent or slow one is asked before.
+    """
+
+    def __init__(self, *, seconds: float, silences_max: int = 3) -> None:
+        self._left = defaultdict[str, float](lambda: seconds)
+        self._silences = Counter[str]()
+        self._silences_max = silences_max
+
+    async def ask(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
+        """The call's answer, while there is patience with this provider."""
+        if self._left[name] <= 0 or self._silences[name] >= self._silences_max:
+            raise GatewayUnavailable
+        clock = asyncio.get_running_loop().time
+        began_at = clock()
+        try:
+            return await call()
+        except GatewayUnavailable as silence:
+            self._silences[name] += not silence.is_answer
+            raise
+        finally:
+            self._left[name] -= clock() - began_at
 
 
 class HookNotGenuine(Problem):

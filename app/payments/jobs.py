@@ -23,6 +23,7 @@ from app.payments.gateway import (
     Notice,
     Notifier,
     NotOurBusinessError,
+    Patience,
     RefundWish,
     Told,
 )
@@ -30,6 +31,8 @@ from app.payments.repository import hooks
 from app.payments.service import Verdict
 
 HOOK_LEASE = timedelta(seconds=60)
+# How long a run waits for each provider in all; what is left over is asked about by the next.
+ASKING_SECONDS_MAX = 60
 log = structlog.get_logger("payments")
 
 
@@ -85,18 +88,22 @@ async def ask_about_silent(context: JobContext) -> int:
     rows = await context.database.transact(
         lambda db: repository.claim_unsettled(db, now, again, context.settings.sweep_batch_rows)
     )
-    await each(rows, partial(_ask, context))
+    await each(rows, partial(_ask, context, Patience(seconds=ASKING_SECONDS_MAX)))
     return len(rows)
 
 
-async def _ask(context: JobContext, row: sa.RowMapping) -> None:
+async def _ask(context: JobContext, patience: Patience, row: sa.RowMapping) -> None:
     gateway: Gateway = context.gateways[row["gateway"]]
     wish = service.charge_wish(row)
     now = context.now()
-    try:
+
+    async def ask() -> Charge:
         charge = None if row["is_unwanted"] else await gateway.find(wish, now=now)
         # A payment the provider never heard of is sealed there, so that it cannot begin late.
-        charge = charge or await gateway.cancel(wish, now=now)
+        return charge or await gateway.cancel(wish, now=now)
+
+    try:
+        charge = await patience.ask(row["gateway"], ask)
     except GatewayUnavailable:
         return
     await context.database.transact(_recording_charge(context, charge))

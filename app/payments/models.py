@@ -84,6 +84,8 @@ class Payment(SQLModel, table=True):
             sqlite_where=_QUARANTINED,
         ),
         sa.Index("ix_payments_reference", "reference"),
+        # For whoever holds the last days against a provider's books.
+        sa.Index("ix_payments_created_at", "created_at"),
         sa.UniqueConstraint("order_id", "attempt"),
         sa.CheckConstraint("amount >= 0", "amount"),
         sa.CheckConstraint(
@@ -128,6 +130,7 @@ class Refund(SQLModel, table=True):
         sa.UniqueConstraint("shop_id", "reference"),
         sa.Index("ix_refunds_payment_id", "payment_id"),
         sa.Index("ix_refunds_shop_id_id", "shop_id", "id"),
+        sa.Index("ix_refunds_created_at", "created_at"),
         sa.Index(
             "ix_refunds_unsent",
             "send_after",
@@ -170,13 +173,16 @@ class RefundRound(SQLModel, table=True):
 
 
 class PaymentDispute(SQLModel, table=True):
-    """A buyer's complaint at their bank about one payment; only the provider's word moves it."""
+    """A buyer's complaint at their bank about one payment; only the provider's word moves it.
+
+    Of `fee_amount` the provider has given `fee_returned_amount` back.
+    """
 
     __tablename__ = "disputes"
     __table_args__ = (
         sa.UniqueConstraint("gateway", "reference"),
         sa.Index("ix_disputes_shop_id_id", "shop_id", "id"),
-        sa.CheckConstraint("amount > 0 AND fee_amount >= 0", "amount"),
+        sa.CheckConstraint("amount > 0 AND fee_amount >= 0 AND fee_returned_amount >= 0", "amount"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -190,8 +196,49 @@ class PaymentDispute(SQLModel, table=True):
     state: DisputeState = Field(sa_type=enum_column(DisputeState))
     reason: str | None = Field(default=None, max_length=120)
     fee_amount: int = Field(default=0, sa_type=sa.BigInteger)
+    fee_returned_amount: int = Field(default=0, sa_type=sa.BigInteger)
     opened_at: datetime
     closed_at: datetime | None = None
+
+
+class StrayCapture(SQLModel, table=True):
+    """Money that a provider took for a payment, but not as it was asked for: a person decides.
+
+    Of another amount or currency, or a second time under another name. `is_void` where the
+    provider has said since that this capture was as it was asked for after all.
+    """
+
+    __tablename__ = "stray_captures"
+    __table_args__ = (
+        sa.UniqueConstraint("gateway", "reference"),
+        sa.Index("ix_stray_captures_payment_id", "payment_id"),
+        sa.Index("ix_stray_captures_shop_id_id", "shop_id", "id"),
+        sa.CheckConstraint("amount > 0 AND fee_amount >= 0", "amount"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    shop_id: UUID
+    payment_id: UUID = Field(foreign_key="payments.id")
+    gateway: str = Field(max_length=24)
+    reference: str = Field(max_length=120)
+    amount: int = Field(sa_type=sa.BigInteger)
+    currency: str = Field(max_length=3)
+    fee_amount: int = Field(default=0, sa_type=sa.BigInteger)
+    captured_at: datetime
+    is_void: bool = False
+
+
+class StrayRefund(SQLModel, table=True):
+    """The furthest that a provider has told of a refund, made there, of a stray capture."""
+
+    __tablename__ = "stray_refunds"
+    __table_args__ = (sa.CheckConstraint("amount > 0", "amount"),)
+
+    stray_id: UUID = Field(primary_key=True, foreign_key="stray_captures.id")
+    reference: str = Field(primary_key=True, max_length=120)
+    amount: int = Field(sa_type=sa.BigInteger)
+    state: RefundState = Field(sa_type=enum_column(RefundState))
+    told_at: datetime
 
 
 class HookEventRow(SQLModel, table=True):

@@ -49,6 +49,10 @@ STATE_OF_CHARGE: Mapping[ChargeState, PaymentState] = {
 assert STATE_OF_CHARGE.keys() == set(ChargeState), "every word of a provider is understood"
 
 
+# By these words no money was taken, nor will it be.
+NOTHING_TAKEN = frozenset({ChargeState.DECLINED, ChargeState.CANCELLED})
+
+
 def may_come_from(target: PaymentState) -> tuple[PaymentState, ...]:
     """The states from which a payment may move to the target."""
     return tuple(state for state, targets in MOVES.items() if target in targets)
@@ -79,13 +83,16 @@ class Standing:
     reference: str | None
 
 
-def standing(rounds: Mapping[str, RefundState]) -> Standing:
+def standing(rounds: Mapping[str, RefundState], counted: str | None = None) -> Standing:
     """How a refund stands, from the furthest word on each of its rounds, in whatever order.
 
     A round that has failed is followed by a new one, which has no name until the provider tells.
+    The one that was `counted` as its success stays that, as long as it has not failed.
     """
     by_state = {s: min((r for r, v in rounds.items() if v is s), default=None) for s in RefundState}
     done, under_way = by_state[RefundState.SUCCEEDED], by_state[RefundState.PENDING]
+    if counted is not None and rounds.get(counted) is RefundState.SUCCEEDED:
+        done = counted
     failures = sum(state is RefundState.FAILED for state in rounds.values())
     if done is not None:
         state = RefundStatus.SUCCEEDED

@@ -1,5 +1,6 @@
 """Every invariant holds after a full story, and every one of them is seen to fire."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,7 @@ from app.audit.service import Finding
 from app.promotions.models import CouponKind
 from tests.factories import Caller
 from tests.fakes import FrozenClock
+from tests.orders.after import asked, decide, of_shop, second, terms, units
 from tests.orders.market import Market
 from tests.payments.provider import Provider
 from tests.promotions.giving import batch, limited, promoted
@@ -59,6 +61,8 @@ FAULTS = {
     "ledger_in_one_currency": "UPDATE ledger_entries SET currency = 'USD'",
     "clearing_follows_rows": "UPDATE ledger_entries SET amount = amount + 1 "
     "WHERE account = 'psp_clearing'",
+    "suspense_follows_rows": "UPDATE ledger_entries SET account = 'suspense' "
+    "WHERE account = 'shop_payable'",
     "clearing_follows_books": "UPDATE sandbox_entries SET amount = amount - 1 "
     "WHERE kind = 'refund'",
     "captures_posted": "UPDATE ledger_transactions SET kind = 'other' "
@@ -68,6 +72,17 @@ FAULTS = {
     "WHERE kind = 'refund.sent'",
     "refunds_account_owed": "UPDATE refunds SET state = 'failed'",
     "partner_shares_posted": "UPDATE order_lines SET brand_id = id, brand_share_bp = 500",
+    "approved_requests_refunded": "UPDATE after_sales SET amount = amount + 1 "
+    "WHERE state = 'approved'",
+    "requested_refunds_approved": "UPDATE after_sales SET state = 'rejected', refund_id = NULL "
+    "WHERE state = 'approved'",
+    "approvals_refunded": "UPDATE refund_approvals SET amount = amount + 1 "
+    "WHERE state = 'approved'",
+    "requests_await_approval": "UPDATE refund_approvals SET state = 'rejected' "
+    "WHERE state = 'awaiting'",
+    "withheld_by_policy": "UPDATE order_refund_parts SET withheld_amount = 1",
+    "withheld_before_given_back": "UPDATE order_refund_parts SET withheld_amount = -1 "
+    "WHERE line_id IS NOT NULL",
     "surplus_goes_back": "UPDATE payments SET state = 'surplus' WHERE refund_owed_amount < amount",
     "disputes_counted": "UPDATE payments SET disputed_amount = 1",
     "sequences_whole": "DELETE FROM outbox_events WHERE kind = 'order.placed'",
@@ -108,11 +123,26 @@ async def lived(market: Market, clock: FrozenClock) -> Market:
         {"lines": [{"line_id": line_id, "quantity": 1}], "reason": "damaged", "reference": "R1"},
     )
     assert refunded.status_code == 201, refunded.text
+    await _large_requests(market, bob, owner, alone)
     clock.advance(hours=3)
     await market.work()
     await market.work()
     clock.advance(hours=1)
     return market
+
+
+async def _large_requests(market: Market, buyer: Caller, first: Caller, order: Any) -> None:
+    """One that two operators have granted, one that still waits for the second."""
+    await terms(market, refund_approval_above_amount=0)
+    other = await market.as_owner(market.shop_id)
+    for is_granted in (True, False):
+        request = await asked(buyer, order, units(order, 1))
+        waits = await decide(market, first, request, "approve")
+        assert waits.json()["state"] == "awaiting_approval", waits.text
+        found = await first.get(of_shop(market, "refund-approvals"), state="awaiting")
+        if is_granted:
+            told = await second(market, other, found.json()["items"][0]["id"])
+            assert told.json()["state"] == "approved", told.text
 
 
 async def _coupon(market: Market, member: Caller) -> str:

@@ -31,6 +31,7 @@ from app.payments.gateway import (
 from app.payments.models import Refund
 from tests.factories import Caller
 from tests.fakes import FrozenClock
+from tests.ledger.posted import balances
 from tests.orders.books import state_of
 from tests.orders.market import Market
 
@@ -149,15 +150,54 @@ async def test_a_refund_made_by_hand_at_the_provider_becomes_ours_once(market: M
     assert await compared(market, books, repairs=True) == []
 
 
+async def test_a_refund_of_ours_whose_row_is_lost_is_ours_again(market: Market) -> None:
+    """A backup was put back: decided anew, its money would go to the buyer a second time."""
+    buyer, order = await paid(market)
+    charge = charge_of(order)
+    lost = refund_of(charge, refund_id=new_id(), amount=order["total_amount"])
+    books = Books(charge, lost)
+    assert [f.is_mended for f in await compared(market, books, repairs=True)] == [True]
+    now = await market.order(buyer, order)
+    assert (now["refund"], [r["id"] for r in now["refunds"]]) == ("full", [str(lost.refund_id)])
+    assert await compared(market, books, repairs=True) == []
+    assert await stands(market) == {}
+
+
+async def test_a_refund_that_was_made_long_ago_is_not_missed_among_those_of_today(
+    market: Market, clock: FrozenClock
+) -> None:
+    _, order = await paid(market)
+    clock.advance(seconds=3 * 86_400)
+    charge = charge_of(order)
+    [adopted] = await compared(market, Books(charge, refund_of(charge)), repairs=True)
+    assert adopted.is_mended
+    assert await compared(market, Books()) == []
+
+
+async def test_one_that_cannot_be_taken_over_does_not_keep_the_others_from_it(
+    market: Market, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, waits = await paid(market, "sandbox_delay")
+    _, order = await paid(market)
+    charge = charge_of(order)
+    # No ledger holds so much.
+    poison = refund_of(charge, refund_id=new_id(), amount=2**70)
+    books = Books(charge, poison, charge_of(waits))
+    found = await compared(market, books, repairs=True)
+    assert [(f.kind, f.is_mended) for f in found] == [
+        ("refund_unknown_here", False),
+        ("charge_unheard", True),
+    ]
+    assert "difference_failed" in caplog.text
+
+
 async def test_what_a_person_has_to_look_at_is_told_and_left_alone(market: Market) -> None:
     _, order = await paid(market)
     charge = charge_of(order)
     stranger = replace(charge, payment_id=new_id(), reference="pi-stranger")
-    short = replace(charge, amount=charge.amount - 1)
     pending = replace(charge, state=ChargeState.PENDING)
     for told, kind in (
         (stranger, "charge_unknown_here"),
-        (short, "charge_other_amount"),
         (pending, "charge_not_there"),
     ):
         before = await state_of(market.database)
@@ -165,6 +205,54 @@ async def test_what_a_person_has_to_look_at_is_told_and_left_alone(market: Marke
         assert kind in kinds(found)
         assert not any(difference.is_mended for difference in found)
         assert await state_of(market.database) == before
+
+
+async def stands(market: Market) -> dict[str, int]:
+    return await balances(market.database, market.shop_id)
+
+
+@pytest.mark.parametrize("way", ["sandbox_success", "sandbox_delay"])
+async def test_money_that_was_not_asked_for_like_this_is_noted_and_stays_a_difference(
+    market: Market, way: str
+) -> None:
+    buyer, order = await paid(market, way)
+    charge = charge_of(order)
+    short = replace(charge, amount=charge.amount - 1)
+    before = await stands(market)
+    for _ in range(2):
+        found = await compared(market, Books(short), repairs=True)
+        assert [(f.kind, f.is_mended) for f in found] == [("charge_other_amount", False)]
+    # What was captured as asked for is not there a second time.
+    nobodys = {"psp_clearing": short.amount, "suspense": -short.amount}
+    assert await stands(market) == (before or nobodys)
+    assert (await market.order(buyer, order))["payments"][0]["reason"] == "amount_mismatch"
+    await market.balanced(settled=False)
+
+
+async def test_a_payment_that_was_captured_twice_is_noted_until_it_is_back(market: Market) -> None:
+    _, order = await paid(market)
+    charge = charge_of(order)
+    twice = replace(charge, reference="another", fee_amount=30)
+    for _ in range(2):
+        found = await compared(market, Books(charge, twice), repairs=True)
+        assert [(f.kind, f.is_mended) for f in found] == [("charge_twice", False)]
+    total = order["total_amount"]
+    assert await stands(market) == {
+        "psp_clearing": 2 * total - 30,
+        "shop_payable": -total,
+        "suspense": -total,
+        "psp_fees": 30,
+    }
+    back = refund_of(charge, charge_reference="another", amount=total)
+    books = Books(charge, back)
+    assert [f.is_mended for f in await compared(market, books, repairs=True)] == [True]
+    assert await compared(market, books, repairs=True) == []
+    assert await stands(market) == {
+        "psp_clearing": total - 30,
+        "shop_payable": -total,
+        "psp_fees": 30,
+    }
+    await market.balanced(settled=False)
 
 
 async def test_money_that_only_we_know_of_is_told(market: Market) -> None:
@@ -193,9 +281,17 @@ async def test_a_dispute_nobody_heard_of_is_mended(market: Market) -> None:
     books = Books(charge, dispute)
     assert kinds(await compared(market, books, repairs=True)) == ["dispute_unheard"]
     assert await compared(market, books, repairs=True) == []
-    lost = Books(charge, replace(dispute, state=DisputeState.LOST))
-    assert kinds(await compared(market, lost, repairs=True)) == ["dispute_unheard"]
-    assert await compared(market, lost, repairs=True) == []
+    costly = replace(dispute, fee_amount=1_500)
+    for told, ours, theirs in (
+        (costly, "fee 0", "fee 1500"),
+        (replace(costly, state=DisputeState.WON), "open", "won"),
+        (replace(costly, state=DisputeState.WON, fee_returned_amount=900), "fee 1500", "fee 600"),
+    ):
+        [found] = await compared(market, Books(charge, told), repairs=True)
+        assert (found.kind, found.ours, found.theirs) == ("dispute_unheard", ours, theirs)
+        assert found.is_mended
+        assert await compared(market, Books(charge, told), repairs=True) == []
+    await market.balanced(settled=False)
 
 
 async def test_a_fee_nobody_told_of_is_posted_once(market: Market) -> None:

@@ -156,3 +156,19 @@ async def test_context_belongs_to_one_task(written: Any) -> None:
 
     await asyncio.gather(*(one(f"request-{n}") for n in range(5)))
     assert all(entry["request_id"] == entry["name"] for entry in written())
+
+
+async def test_no_statement_is_written_with_its_parameters(
+    database: Database, written: Any
+) -> None:
+    """Even where somebody asks for all there is to know: they are names, phones and digests."""
+    configure_logging("debug")
+    [ours] = logging.getLogger().handlers
+    assert isinstance(ours, logging.StreamHandler)
+    sink = io.StringIO()
+    ours.setStream(sink)
+    async with database.writing() as db:
+        await db.execute(sa.select(sa.literal("CANARY-parameter")))
+        logging.getLogger("of-the-test").debug("heard")
+    assert "heard" in sink.getvalue()
+    assert "CANARY" not in sink.getvalue()

@@ -296,6 +296,17 @@ class TestDisputes:
             "charge.dispute.closed", "charge.dispute.funds_reinstated",
         } <= set(inbox.kinds())  # fmt: skip
 
+    def test_won_at_a_cost(self, shop: Shop, double: Remote) -> None:
+        intent = shop.paid()
+        dispute = double.dispute(intent.id)
+        double.win(dispute["id"], keeps_fee=True)
+        now = shop.client.v1.disputes.retrieve(dispute["id"])
+        assert [(one.amount, one.fee) for one in now.balance_transactions] == [
+            (-10_000, 1_500),
+            (10_000, 0),
+        ]
+        assert net(double, intent.id) == 9_710 - 1_500
+
     def test_lost(self, shop: Shop, double: Remote) -> None:
         intent = shop.paid()
         dispute = double.dispute(intent.id, amount=3_000)

@@ -39,6 +39,7 @@ def test_staff_manage_neither_people_nor_keys_and_read_no_audit() -> None:
         Right.PLATFORM_WRITE,
         Right.STAFF_WRITE,
         Right.API_KEYS_WRITE,
+        Right.REFUND_LIMIT_WRITE,
         Right.LEDGER_READ,
         Right.AUDIT_READ,
     }
@@ -57,6 +58,7 @@ def test_a_key_cannot_make_operators_or_keys() -> None:
     asked = ["staff.write", "api_keys.write", "platform.write", "orders.read", "no.such"]
     assert rights_of_scopes(asked) == {Right.ORDERS_READ}
     assert {Right.STAFF_WRITE, Right.API_KEYS_WRITE, Right.PLATFORM_WRITE}.isdisjoint(KEY_RIGHTS)
+    assert {Right.REFUNDS_APPROVE, Right.REFUND_LIMIT_WRITE}.isdisjoint(KEY_RIGHTS)
 
 
 @pytest.mark.parametrize(

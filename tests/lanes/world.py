@@ -41,7 +41,9 @@ SHIPPING_AMOUNT = 600
 SUCCESS, DECLINE, DELAY, DUPLICATE = (
     f"sandbox_{how}" for how in ("success", "decline", "delay", "duplicate")
 )
-QUIET_SECONDS_MAX = 90
+# How long all work may stand still, and how long it may take where it does not.
+STILL_SECONDS_MAX = 60
+QUIET_SECONDS_MAX = 900
 # Shorter than the server's own, so that none is used that the server is about to close.
 KEEP_ALIVE_SECONDS = 2
 T = TypeVar("T")
@@ -422,9 +424,13 @@ class World:
 
     async def quiet(self) -> float:
         """Wait until the workers have nothing left to do; how long that took, in seconds."""
-        began_at = time.monotonic()
+        began_at = moved_at = time.monotonic()
+        before: dict[str, int] = {}
         while left := await self.pending():
-            assert time.monotonic() - began_at < QUIET_SECONDS_MAX, f"still to do: {left}"
+            now = time.monotonic()
+            moved_at, before = (moved_at if left == before else now), left
+            assert now - moved_at < STILL_SECONDS_MAX, f"stands still: {left}"
+            assert now - began_at < QUIET_SECONDS_MAX, f"still to do: {left}"
             await asyncio.sleep(0.2)
         return time.monotonic() - began_at
 

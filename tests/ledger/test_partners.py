@@ -12,6 +12,7 @@ from app.orders import service as orders
 from app.orders.events import OrderConfirmed, OrderRefunded
 from tests.factories import Caller
 from tests.ledger.posted import balances, kinds
+from tests.orders.books import all_of, facts
 from tests.orders.market import ADDRESS, GROUP_AMOUNT, SOLO_AMOUNT, Market
 
 SHARE_BP = 3_333
@@ -103,6 +104,24 @@ async def test_an_order_without_a_brand_posts_no_share(market: Market) -> None:
     await bought(market, await market.buyer("ann"))
     await market.work()
     assert await kinds(market.database) == ["payment.captured"]
+
+
+async def test_the_worker_hears_of_brands_and_left_payments_alone(market: Market) -> None:
+    """An order that is paid, refunded or given up like most costs it no handler at all."""
+    ann, owner = await market.buyer("ann"), await market.as_owner(market.shop_id)
+    await market.refund(owner, await bought(market, ann), amount=100)
+    given_up, forgotten = [await market.place(ann) for _ in range(2)]
+    assert (await ann.post(f"/v1/orders/{given_up['id']}/cancel")).status_code == 200
+    market.clock.advance(minutes=31)
+    await market.work()
+    assert len(await facts(market.database, "order.expired")) == 1, forgotten
+    assert await all_of(market.database, "outbox_handled") == []
+    ann, owner = await market.buyer("bob"), await market.as_owner(market.shop_id)
+    await _give_to_brand(market, owner, market.product_id, SHARE_BP)
+    await market.refund(owner, await bought(market, ann), "R-2", amount=100)
+    await market.work()
+    assert len(await all_of(market.database, "outbox_handled")) == 2
+    await market.balanced()
 
 
 async def _hears(market: Market, fact: Event) -> None:

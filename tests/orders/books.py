@@ -138,15 +138,19 @@ _CHECKS = {
             AND e.shop_id = t.shop_id
         GROUP BY t.id, t.kind HAVING coalesce(sum(e.amount), 1) <> 0""",
     "what the provider holds": """
-        SELECT b.amount, c.amount - r.amount - d.amount AS held FROM
+        SELECT b.amount, c.amount - r.amount - d.amount + s.amount - t.amount AS held FROM
             (SELECT coalesce(sum(amount), 0) AS amount FROM ledger_entries
                 WHERE account = 'psp_clearing') b,
             (SELECT coalesce(sum(amount - fee_amount), 0) AS amount FROM payments
                 WHERE state IN ('captured', 'surplus')) c,
             (SELECT coalesce(sum(amount), 0) AS amount FROM refunds WHERE state = 'succeeded') r,
-            (SELECT coalesce(sum(amount + fee_amount), 0) AS amount FROM disputes
-                WHERE state <> 'won') d
-        WHERE b.amount <> c.amount - r.amount - d.amount""",
+            (SELECT coalesce(sum(CASE WHEN state = 'won' THEN 0 ELSE amount END
+                + fee_amount - fee_returned_amount), 0) AS amount FROM disputes) d,
+            (SELECT coalesce(sum(amount - fee_amount), 0) AS amount FROM stray_captures
+                WHERE NOT is_void) s,
+            (SELECT coalesce(sum(amount), 0) AS amount FROM stray_refunds
+                WHERE state = 'succeeded') t
+        WHERE b.amount <> c.amount - r.amount - d.amount + s.amount - t.amount""",
     "what buyers are owed": """
         SELECT b.amount, r.amount AS owed FROM
             (SELECT coalesce(-sum(amount), 0) AS amount FROM ledger_entries

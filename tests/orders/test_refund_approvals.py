@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from app.identity.rules import Right
+from app.identity.rules import Right, ShopRole
 from app.identity.service.api_keys import NewKey, create_key
 from tests.factories import Caller
 from tests.orders.after import asked, decide, of_shop, second, terms, units
@@ -182,3 +182,25 @@ async def test_who_has_not_seen_the_other_refund_is_told(
     await market.work()
     assert (await market.order(ann, order))["refunded_amount"] == 1_000
     await market.balanced()
+
+
+async def test_who_refunds_up_to_the_limit_does_not_set_it(
+    market: Market, ann: Caller, one: Caller
+) -> None:
+    """Staff and keys keep the shop's other terms; an owner's change is in the log."""
+    path = f"/v1/operator/shops/{market.shop_id}"
+    staff_id = await market.operator(market.shop_id, role=ShopRole.STAFF)
+    wanted = NewKey("ERP", [Right.SHOP_WRITE.value], None)
+    key = await market.database.transact(
+        lambda db: create_key(db, market.shop_id, wanted, by=staff_id, now=market.now)
+    )
+    staff = await market.as_operator(staff_id)
+    for who in (staff, Caller(market.client, {"Authorization": f"Bearer {key.text}"})):
+        for limit in (None, SOLO_AMOUNT + 1, 0):
+            wish = {"refund_approval_above_amount": limit, "name": "杨梅山"}
+            edit = who.patch(path, wish, 1)
+            await market.refused(edit, 403, "refund_limit_for_owners")
+    same = await staff.patch(path, {"refund_approval_above_amount": SOLO_AMOUNT, "name": "山"}, 1)
+    assert (same.status_code, same.json()["name"]) == (200, "山"), same.text
+    lifted = await one.patch(path, {"refund_approval_above_amount": None}, 2)
+    assert (lifted.status_code, lifted.json()["refund_approval_above_amount"]) == (200, None)

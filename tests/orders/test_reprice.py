@@ -136,3 +136,21 @@ async def test_goodwill_before_is_not_taken_back(
     assert last["amount"] == order["total_amount"] - 700 - share
     await market.work()
     await market.balanced()
+
+
+async def test_goods_that_have_left_a_promotion_since_cost_the_buyer_nothing(
+    market: Market, ann: Caller, owner: Caller
+) -> None:
+    """What the shop makes of its goods after the sale changes nothing about the sale."""
+    made = await market.product(market.shop_id, tags=["a"])
+    tagged = await market.variant(market.shop_id, made.id, units=99, list_amount=10_000)
+    await running(market, {"kind": "percent_off", "off_bp": 2_000}, match={"tags_any": ["a"]})
+    order = await bought(market, ann, 1, (str(tagged.id), 2))
+    at = next(n for n, ln in enumerate(order["lines"]) if ln["variant_id"] == str(tagged.id))
+    before = await previewed(ann, order, units(order, 1, at))
+    assert (before["why"], before["amount"]) == ("repriced", 8_000)
+    path = f"/v1/operator/shops/{market.shop_id}/products/{made.id}"
+    version = (await owner.get(path)).json()["version"]
+    assert (await owner.patch(path, {"tags": []}, version)).status_code == 200
+    after = await previewed(ann, order, units(order, 1, at))
+    assert (after["why"], after["amount"]) == ("not_priceable", 8_000)

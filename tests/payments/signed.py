@@ -128,9 +128,12 @@ class Desk:
         assert answer.status_code == 200, answer.text
         return answer
 
-    async def work(self) -> int:
+    def context(self) -> JobContext:
         state = self.market.application.state
-        return await work_hooks(JobContext(state.settings, self.market.database, state.gateways))
+        return JobContext(state.settings, self.market.database, state.gateways)
+
+    async def work(self) -> int:
+        return await work_hooks(self.context())
 
     async def broken(self) -> list[str]:
         """Invariants that do not hold; refunds are not in the sandbox's own books here."""

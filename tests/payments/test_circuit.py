@@ -53,6 +53,20 @@ async def test_an_answer_between_begins_the_count_anew() -> None:
     assert line.calls == 12
 
 
+async def test_what_cannot_be_understood_is_an_answer() -> None:
+    """One payment that is asked about again and again would close the door to all buyers."""
+    line = Line(FrozenClock())
+
+    async def nonsense() -> str:
+        raise GatewayUnavailable(is_answer=True)
+
+    for _ in range(4):
+        with pytest.raises(GatewayUnavailable):
+            await line.circuit(nonsense)
+    line.is_down = False
+    assert await line.circuit(line.call) == "answer"
+
+
 async def test_one_goes_to_see_and_opens_the_way() -> None:
     line = Line(FrozenClock())
     await line.goes_down()

@@ -6,6 +6,8 @@ import pytest
 
 from app.core.jobs import JobContext
 from app.orders.jobs import expire_unpaid
+from app.payments.gateway import GatewayUnavailable, Patience
+from app.payments.jobs import ask_about_silent
 from app.settings import Settings
 from tests.fakes import FrozenClock
 from tests.orders.books import facts
@@ -59,6 +61,62 @@ async def test_while_the_provider_is_away_its_orders_wait_and_others_do_not(
     for order in waiting:
         assert (await market.order(ann, order))["status"] == "paid"
     await market.balanced()
+
+
+async def test_a_silent_provider_is_asked_a_few_times_and_then_left_for_the_next_run(
+    market: Market, provider: Provider, clock: FrozenClock
+) -> None:
+    ann = await market.buyer()
+    for _ in range(6):
+        await market.pay(ann, await market.place(ann), "sandbox_delay")
+    clock.advance(seconds=1)
+    other = await market.place(ann)
+    clock.advance(seconds=30 * 60)
+    provider.away = True
+    provider.calls.clear()
+    assert await expire_unpaid(context(market)) == 1
+    assert (await market.order(ann, other))["status"] == "expired"
+    assert provider.calls == ["cancel"] * 3
+    # So is whoever asks about those that are silent.
+    provider.calls.clear()
+    await ask_about_silent(context(market))
+    assert provider.calls == ["find"] * 3
+
+
+async def test_those_that_cannot_be_understood_do_not_stop_the_others(
+    market: Market, provider: Provider, clock: FrozenClock
+) -> None:
+    """They are the longest overdue, in every run anew."""
+
+    async def speak_nonsense() -> None:
+        left.append(provider)
+        if len(left) <= 4:
+            provider.before["cancel"] = speak_nonsense
+            raise GatewayUnavailable(is_answer=True)
+
+    left: list[Provider] = []
+    ann = await market.buyer()
+    orders = [await market.place(ann) for _ in range(5)]
+    for order in orders:
+        await market.pay(ann, order, "sandbox_delay")
+    clock.advance(seconds=30 * 60)
+    provider.before["cancel"] = speak_nonsense
+    await expire_unpaid(context(market))
+    states = sorted([(await market.order(ann, order))["status"] for order in orders])
+    assert states == ["paid", *["placed"] * 4]
+
+
+async def test_patience_is_over_after_so_many_seconds() -> None:
+    patience = Patience(seconds=0.01)
+
+    async def slowly() -> str:
+        await asyncio.sleep(0.02)
+        return "answer"
+
+    assert await patience.ask("slow", slowly) == "answer"
+    with pytest.raises(GatewayUnavailable):
+        await patience.ask("slow", slowly)
+    assert await patience.ask("another", slowly) == "answer"
 
 
 async def test_a_fault_of_one_order_does_not_stop_the_others(

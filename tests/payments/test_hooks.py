@@ -148,6 +148,7 @@ async def test_a_capture_of_something_else_never_counts(desk: Desk, wrong: dict[
     [shown] = (await owner.get(path, quarantined="true")).json()["items"]
     assert (shown["id"], shown["quarantine_reason"]) == (str(row["id"]), "amount_mismatch")
     assert (await owner.get(path, quarantined="false")).json()["items"] == []
+    assert await desk.broken() == []
 
 
 async def test_finished_messages_are_forgotten(desk: Desk, clock: FrozenClock) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.payments.gateway import RefundState
+from app.payments.jobs import send_refunds
 from tests.factories import Caller
 from tests.fakes import FrozenClock
 from tests.orders.books import facts
@@ -92,6 +93,27 @@ async def test_a_refund_made_at_the_provider_is_adopted_within_what_is_left(desk
     await desk.tell(refund(row, SOLO_AMOUNT - 900, reference="re_rest"))
     await desk.work()
     assert (await desk.market.order(buyer, order))["status"] == "closed"
+    assert await desk.broken() == []
+
+
+async def test_one_made_at_the_provider_instead_of_ours_is_ours(desk: Desk) -> None:
+    """The provider would refuse ours for ever, as there is nothing left to give back."""
+    buyer, order, row = await desk.paid()
+    owner = await desk.market.as_owner(desk.market.shop_id)
+    made = await desk.market.refund(owner, order)
+    refused = ((UUID(made["id"]), n) for n in range(1, 9))
+    desk.provider.refunds = dict.fromkeys(refused, RefundState.FAILED)
+    await desk.tell(refund(row, row["amount"]))
+    await desk.work()
+    # Ours is on its way, and may be this one.
+    assert (await desk.market.order(buyer, order))["refund"] == "none"
+    await send_refunds(desk.context())
+    for seconds in (1, 60):
+        desk.market.clock.advance(seconds=seconds)
+        await desk.work()
+    now = await desk.market.order(buyer, order)
+    [only] = now["refunds"]
+    assert (now["refund"], only["id"], only["state"]) == ("full", made["id"], "succeeded")
     assert await desk.broken() == []
 
 

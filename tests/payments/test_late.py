@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.factories import Caller
 from tests.fakes import FrozenClock
@@ -227,3 +228,34 @@ async def test_a_stopped_charge_stays_stopped_and_a_settled_one_settled(
     told = await provider.cancel(wish, now=old)
     assert told.state == "captured"
     await market.balanced()
+
+
+async def test_a_payment_under_way_for_a_group_that_is_stopped_is_stopped_too(
+    market: Market, provider: Provider, clock: FrozenClock
+) -> None:
+    """Nobody asked the provider when the group failed; who pays nothing leaves nothing to stop."""
+    ann, bob, cid = [await market.buyer(name) for name in ("ann", "bob", "cid")]
+    first = await market.open_group(ann)
+    await market.pay(ann, first)
+    order, unpaid = [await market.join(one, first["group_id"]) for one in (bob, cid)]
+    await market.pay(bob, order, DELAY)
+    owner = await market.as_owner(market.shop_id)
+    path = f"/v1/operator/shops/{market.shop_id}/campaigns/{market.campaign_id}/stop"
+    etag = (await owner.get(path.removesuffix("/stop"))).headers["etag"]
+    match = {"If-Match": etag, "Idempotency-Key": "stop"}
+    ends = {"end_groups": True}
+    stopped = await market.client.post(path, json=ends, headers={**owner.headers, **match})
+    assert stopped.status_code == 200, stopped.text
+    await market.work()
+    [left] = await facts(market.database, "order.payment_left")
+    assert left["order_id"] == order["id"]
+    await market.work()
+    unwanted = "SELECT count(*) FROM payments WHERE is_unwanted AND state = 'pending'"
+    async with market.database.reading() as db:
+        assert (await db.execute(sa.text(unwanted))).scalar_one() == 1
+    clock.advance(seconds=60)
+    await market.work()
+    await refunded_once(market, bob, order, "paid_too_late")
+    await refunded_once(market, ann, first, "group_failed")
+    now = await market.order(cid, unpaid)
+    assert (now["status"], now["payments"]) == ("expired", [])

@@ -283,6 +283,39 @@ async def _told(market: Market, payment_id: str, **more: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("state", [ChargeState.CANCELLED, ChargeState.DECLINED])
+async def test_a_payment_that_took_nothing_ends_whatever_its_amount(
+    market: Market, state: ChargeState
+) -> None:
+    """It would keep its order from being paid another way for ever."""
+    ann = await market.buyer()
+    order = await market.place(ann)
+    waiting = await market.pay(ann, order, "sandbox_delay")
+    payment_id = waiting["payment"]["id"]
+    reference = f"sandbox-{UUID(payment_id).hex}"
+    await _told(market, payment_id, state=state, amount=1, reference=reference)
+    now = await market.order(ann, order)
+    assert [(p["state"], p["reason"]) for p in now["payments"]] == [(state.value, None)]
+
+
+async def test_the_end_of_a_try_that_nobody_was_given_ends_no_payment(market: Market) -> None:
+    ann = await market.buyer()
+    order = await market.place(ann)
+    waiting = await market.pay(ann, order, "sandbox_delay")
+    async with market.database.reading() as db:
+        row = await payments_repository.payment(db, UUID(waiting["payment"]["id"]))
+    assert row is not None
+    orphan = Charge(
+        row["id"], "pi_orphan", ChargeState.CANCELLED, row["amount"], row["currency"], market.now
+    )
+    before = await state_of(market.database)
+    verdict = await market.database.transact(
+        lambda db: payments.record_told(db, orphan, now=market.now, gateway="sandbox")
+    )
+    assert verdict is payments.Verdict.UNCHANGED
+    assert await state_of(market.database) == before
+
+
 async def test_money_taken_after_all_is_believed(market: Market, provider: Provider) -> None:
     ann = await market.buyer()
     order = await market.place(ann)

@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping
 
-from app.audit.repository import facts, goods, groups, ledger, limits, money, webhooks
+from app.audit.repository import (
+    after_sales,
+    facts,
+    goods,
+    groups,
+    ledger,
+    limits,
+    money,
+    webhooks,
+)
 from app.audit.repository.breach import Invariant
 
 INVARIANTS: Mapping[str, Invariant] = {
     check.__name__: check
-    for part in (groups, goods, limits, money, ledger, facts, webhooks)
+    for part in (groups, goods, limits, money, after_sales, ledger, facts, webhooks)
     for check in part.CHECKS
 }

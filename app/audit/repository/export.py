@@ -25,6 +25,7 @@ THROUGH: Mapping[str, tuple[str, str]] = {
     "after_sales_lines": ("after_sales_id", "after_sales"),
     "sandbox_entries": ("payment_id", "payments"),
     "refund_rounds": ("refund_id", "refunds"),
+    "stray_refunds": ("stray_id", "stray_captures"),
     "outbox_handled": ("event_id", "outbox_events"),
     "promotion_quotas": ("promotion_id", "promotions"),
     "promotion_member_uses": ("promotion_id", "promotions"),

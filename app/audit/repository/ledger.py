@@ -15,6 +15,8 @@ from app.audit.repository.tables import (
     outbox,
     payments,
     refunds,
+    stray_refunds,
+    strays,
 )
 from app.core.money import BASIS_POINTS
 
@@ -108,14 +110,37 @@ _held = payments.c.state.in_(("captured", "surplus"))
 
 
 def clearing_follows_rows(_: Moment) -> Query:
-    """I5: what the provider holds is captures less refunds, fees and disputes not won."""
-    withheld = disputes.c.amount + disputes.c.fee_amount
+    """I5: what the provider holds is captures less refunds, fees and disputes not won.
+
+    Captures that were not asked for like this are held, too, and counted here.
+    """
+    fees = disputes.c.fee_amount - disputes.c.fee_returned_amount
+    withheld = sa.case((disputes.c.state == "won", 0), else_=disputes.c.amount) + fees
     kept = payments.c.amount - payments.c.fee_amount
     return _sums(
         _account("psp_clearing", found=_amount),
         _part(payments, payments, _held, found=0, expected=kept),
         _part(refunds, refunds, _succeeded, found=0, expected=-refunds.c.amount),
-        _part(disputes, disputes, disputes.c.state != "won", found=0, expected=-withheld),
+        _part(disputes, disputes, sa.true(), found=0, expected=-withheld),
+        _part(strays, strays, ~strays.c.is_void, found=0, expected=strays.c.amount),
+        _part(strays, strays, ~strays.c.is_void, found=0, expected=-strays.c.fee_amount),
+        _strays_returned(),
+    )
+
+
+def _strays_returned() -> sa.Select[Any]:
+    """What went back of stray captures, by shop and currency, to be taken from what is expected."""
+    joined = stray_refunds.join(strays, strays.c.id == stray_refunds.c.stray_id)
+    is_back = sa.and_(stray_refunds.c.state == "succeeded", ~strays.c.is_void)
+    return _part(joined, strays, is_back, found=0, expected=-stray_refunds.c.amount)
+
+
+def suspense_follows_rows(_: Moment) -> Query:
+    """I5: what is nobody's is stray captures not gone back; a second capture is owed at once."""
+    return _sums(
+        _account("suspense", found=-_amount),
+        _part(strays, strays, ~strays.c.is_void, found=0, expected=strays.c.amount),
+        _strays_returned(),
     )
 
 
@@ -281,6 +306,7 @@ CHECKS: tuple[Invariant, ...] = (
     ledger_balances,
     ledger_in_one_currency,
     clearing_follows_rows,
+    suspense_follows_rows,
     clearing_follows_books,
     captures_posted,
     refunds_posted,

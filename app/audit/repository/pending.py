@@ -19,6 +19,8 @@ from app.audit.repository.tables import (
     outbox,
     payments,
     refunds,
+    stray_refunds,
+    strays,
 )
 from app.core.sql import all_rows
 
@@ -40,6 +42,10 @@ def _of_shop(shop_id: UUID | None, now: datetime, grace: timedelta) -> list[Quer
     owed = sa.and_(
         orders.c.refund_due_reason.is_not(None), orders.c.refunded_amount != orders.c.total_amount
     )
+    back = sa.select(sa.func.coalesce(sa.func.sum(stray_refunds.c.amount), 0)).where(
+        stray_refunds.c.stray_id == strays.c.id, stray_refunds.c.state == "succeeded"
+    )
+    stray = sa.and_(~strays.c.is_void, strays.c.amount != back.scalar_subquery())
     kinds: Mapping[str, tuple[sa.Table, Any, Any]] = {
         "facts_unheard": (outbox, outbox.c.at, outbox.c.done_at.is_(None)),
         "facts_failing": (
@@ -73,6 +79,7 @@ def _of_shop(shop_id: UUID | None, now: datetime, grace: timedelta) -> list[Quer
             deliveries.c.created_at,
             deliveries.c.state == "pending",
         ),
+        "captures_stray": (strays, strays.c.captured_at, stray),
         "refunds_unsent": (refunds, refunds.c.created_at, refunds.c.state == "pending"),
         "refunds_failed": (refunds, refunds.c.created_at, refunds.c.state == "failed"),
         "disputes_open": (disputes, disputes.c.opened_at, disputes.c.state == "open"),

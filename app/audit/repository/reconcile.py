@@ -7,8 +7,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.audit.repository.tables import disputes, payments, refunds
+from app.audit.repository.tables import disputes, payments, refunds, stray_refunds, strays
 from app.core.sql import all_rows, ids_in
+from app.payments.service import MADE_AT_PROVIDER
 
 _OWN = (payments.c.id, payments.c.state, payments.c.amount, payments.c.currency)
 PAYMENT = (*_OWN, payments.c.reference, payments.c.captured_at, payments.c.fee_amount)
@@ -43,11 +44,27 @@ async def refunds_by_name(
     return await all_rows(db, statement)
 
 
+async def stray_refunds_by_name(
+    db: AsyncSession, gateway: str, references: Sequence[str]
+) -> Sequence[sa.RowMapping]:
+    """Refunds of these names that were made at the provider of captures that are nobody's."""
+    joined = stray_refunds.join(strays, strays.c.id == stray_refunds.c.stray_id)
+    back = stray_refunds.c
+    told = (back.state, back.amount, back.reference, back.reference.label("gateway_reference"))
+    statement = (
+        sa.select(back.stray_id.label("id"), strays.c.currency, *told)
+        .select_from(joined)
+        .where(strays.c.gateway == gateway, back.reference.in_(references))
+    )
+    return await all_rows(db, statement)
+
+
 async def disputes_by_name(
     db: AsyncSession, gateway: str, references: Sequence[str]
 ) -> Sequence[sa.RowMapping]:
     """Our disputes of these names at the provider."""
-    statement = sa.select(disputes.c.reference, disputes.c.state).where(
+    names = ("reference", "state", "fee_amount", "fee_returned_amount")
+    statement = sa.select(*(disputes.c[name] for name in names)).where(
         disputes.c.gateway == gateway, disputes.c.reference.in_(references)
     )
     return await all_rows(db, statement)
@@ -70,7 +87,10 @@ async def captured_since(
 async def refunded_since(
     db: AsyncSession, gateway: str, since: datetime, after: UUID | None, rows_max: int
 ) -> Sequence[sa.RowMapping]:
-    """Refunds decided since then that we count as sent, by id, from an id on."""
+    """Refunds decided since then that we count as sent, by id, from an id on.
+
+    What was adopted from the provider's own word may have been made there long before.
+    """
     joined = refunds.join(payments, payments.c.id == refunds.c.payment_id)
     statement = (
         sa.select(*REFUND)
@@ -78,6 +98,7 @@ async def refunded_since(
         .where(
             payments.c.gateway == gateway,
             refunds.c.state == "succeeded",
+            refunds.c.reason != MADE_AT_PROVIDER,
             refunds.c.created_at >= since,
         )
     )

@@ -7,7 +7,7 @@ from app.core.http.idempotency import IdempotencyAnswer
 from app.core.sql import table
 from app.groupbuy.models import Campaign, CampaignMember, Group, Seat
 from app.ledger.models import LedgerEntry, LedgerTransaction
-from app.orders.models import Order, OrderLine, OrderRefundPart
+from app.orders.models import AfterSales, Order, OrderLine, OrderRefundPart, RefundApproval
 from app.payments.models import (
     HookEventRow,
     Payment,
@@ -15,6 +15,8 @@ from app.payments.models import (
     Refund,
     SandboxEntry,
     SandboxNotice,
+    StrayCapture,
+    StrayRefund,
 )
 from app.promotions.models import (
     Coupon,
@@ -33,6 +35,7 @@ from app.webhooks.models import (
 
 adjustments = table(StockAdjustment)
 answers = table(IdempotencyAnswer)
+approvals = table(RefundApproval)
 batches = table(CouponBatch)
 buyers = table(Buyer)
 campaign_members = table(CampaignMember)
@@ -57,8 +60,11 @@ payments = table(Payment)
 promotions = table(Promotion)
 quotas = table(PromotionQuota)
 refunds = table(Refund)
+requests = table(AfterSales)
 seats = table(Seat)
 stock = table(Stock)
+stray_refunds = table(StrayRefund)
+strays = table(StrayCapture)
 uses = table(PromotionUse)
 variants = table(Variant)
 webhook_filters = table(WebhookFilter)

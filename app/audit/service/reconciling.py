@@ -10,24 +10,26 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.repository import reconcile as repository
 from app.audit.rules import (
     Difference,
-    is_mendable,
+    is_told_on,
     missing_payment,
     missing_refund,
     of_charge,
     of_dispute,
     of_refund,
 )
-from app.core.db import Database
+from app.core.db import Database, is_outage, log_fault
 from app.payments import service as payments
 from app.payments.gateway import Bookkeeper, Charge, Dispute, GatewayRefund, Told
 from app.payments.service import Verdict
 
 PAGE_ROWS = 100
+log = structlog.get_logger("audit")
 _Page = Callable[
     [AsyncSession, str, datetime, UUID | None, int], Awaitable[Sequence[sa.RowMapping]]
 ]
@@ -99,10 +101,14 @@ async def _our_side(database: Database, gateway: str, page: Sequence[Told]) -> _
             [told.refund_id for told in sent if told.refund_id],
             [told.reference for told in sent],
         )
+        nobodys = await repository.stray_refunds_by_name(
+            db, gateway, [told.reference for told in sent]
+        )
         complained = await repository.disputes_by_name(db, gateway, named)
     by_name: dict[UUID | str, sa.RowMapping] = {
         row["gateway_reference"]: row for row in back if row["gateway_reference"]
     }
+    by_name.update({row["gateway_reference"]: row for row in nobodys})
     by_name.update({row["id"]: row for row in back})
     return _Ours(
         {row["id"]: row for row in paid}, by_name, {row["reference"]: row for row in complained}
@@ -118,12 +124,19 @@ def _difference(gateway: str, told: Told, row: sa.RowMapping | None) -> Differen
 
 
 async def _mended(database: Database, told: Told, difference: Difference) -> Difference:
-    if not is_mendable(difference):
+    if not is_told_on(difference):
         return difference
     now = database.clock.now()
-    verdict = await database.transact(
-        lambda db: payments.record_told(db, told, now=now, gateway=difference.gateway)
-    )
+    try:
+        verdict = await database.transact(
+            lambda db: payments.record_told(db, told, now=now, gateway=difference.gateway)
+        )
+    except Exception as error:
+        if is_outage(error):
+            raise
+        # It stays a difference, and must not keep all others from being mended.
+        log_fault(log, "difference", error, reference=difference.reference)
+        return difference
     return replace(difference, is_mended=verdict is Verdict.APPLIED)
 
 

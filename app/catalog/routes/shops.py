@@ -1,11 +1,12 @@
 """Shops and their trees of categories as their operators keep them."""
 
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
 
 from app.catalog import errors, service
-from app.catalog.deps import STALE, needs, refusals
+from app.catalog.deps import STALE, WorkIn, needs, refusals
 from app.catalog.models import Shop
 from app.catalog.rules import NewCategory, NewShop
 from app.catalog.schemas import (
@@ -22,7 +23,8 @@ from app.core.errors import InvalidCursor
 from app.core.http.paging import Page, Paged
 from app.core.http.route import Transactional
 from app.core.http.versions import IfMatch, etag
-from app.identity.deps import OperatorIn, platform
+from app.core.security import Principal
+from app.identity.deps import OperatorIn, may, platform, rights_in
 from app.identity.rules import Right
 
 router = APIRouter(prefix="/v1/operator/shops", tags=["catalog"], route_class=Transactional)
@@ -60,13 +62,25 @@ async def get_own_shop(shop_id: UUID, response: Response, db: ReadDb) -> Operato
     return _shop(await service.shop(db, shop_id), response)
 
 
-@router.patch(_SHOP, dependencies=needs(Right.SHOP_WRITE), responses=refusals(*STALE))
+@router.patch(_SHOP, responses=refusals(errors.RefundLimitForOwners, *STALE))
 async def edit_shop(
-    shop_id: UUID, wish: EditShop, version: IfMatch, response: Response, db: Db, now: Now
+    shop_id: UUID,
+    wish: EditShop,
+    version: IfMatch,
+    response: Response,
+    work: WorkIn,
+    editor: Annotated[Principal, Depends(may(Right.SHOP_WRITE))],
 ) -> OperatorShopShown:
-    """Change a shop's terms, or pause it."""
-    changes = wish.model_dump(exclude_unset=True)
-    return _shop(await service.edit_shop(db, shop_id, changes, version=version, now=now), response)
+    """Change a shop's terms, or pause it; the limit of refunds is its owners' to change."""
+    after = await service.edit_shop(
+        work.db,
+        shop_id,
+        wish.model_dump(exclude_unset=True),
+        version=version,
+        may_set_refund_limit=Right.REFUND_LIMIT_WRITE in rights_in(editor, shop_id),
+        now=work.now,
+    )
+    return _shop(after, response)
 
 
 @router.post(

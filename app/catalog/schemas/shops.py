@@ -145,7 +145,8 @@ class EditShop(Wish):
         description="`keep`: units pay back their share; `reprice`: less what their going costs.",
     )
     refund_approval_above_amount: Amount | None = Field(
-        default=None, description="Above it a second operator confirms; null takes it off."
+        default=None,
+        description="Above it a second operator confirms; null takes it off. For owners alone.",
     )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.catalog.errors import OwnerNotFound, SlugTaken
+from app.catalog.errors import OwnerNotFound, RefundLimitForOwners, SlugTaken
 from app.catalog.models import Shop, ShopStatus
 from app.catalog.repository import records
 from app.catalog.rules import NewShop, ShopTerms
@@ -69,14 +69,25 @@ async def _make_owner(db: AsyncSession, owner_id: UUID, shop_id: UUID, now: date
 
 
 async def edit_shop(
-    db: AsyncSession, shop_id: UUID, changes: Mapping[str, Any], *, version: int, now: datetime
+    db: AsyncSession,
+    shop_id: UUID,
+    changes: Mapping[str, Any],
+    *,
+    version: int,
+    may_set_refund_limit: bool = False,
+    now: datetime,
 ) -> Shop:
-    """Change a shop's terms; its slug and currency stay for ever, orders refer to them."""
+    """Change a shop's terms; its slug and currency stay for ever, orders refer to them.
+
+    Raises `RefundLimitForOwners` where the limit would be another one.
+    """
     before = await shop(db, shop_id)
     check_version(before, version)
     changed = changed_of(before, changes)
     if not changed:
         return before
+    if "refund_approval_above_amount" in changed and not may_set_refund_limit:
+        raise RefundLimitForOwners
     after = await store(db, before, changed)
     await note_edit(db, "shop", before, changed, now=now)
     return after

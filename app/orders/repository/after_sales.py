@@ -16,6 +16,7 @@ from app.orders.models import (
     ApprovalState,
     Fulfilment,
     Order,
+    OrderDispute,
     OrderRefundPart,
     OrderStatus,
     RefundApproval,
@@ -145,7 +146,7 @@ async def hold_received(
             _orders.c.status == OrderStatus.PAID,
             _orders.c.fulfilment == Fulfilment.RECEIVED,
             _orders.c.received_at <= received_before,
-            ~_has_open(),
+            ~_is_open(),
         )
         .order_by(_orders.c.received_at)
         .limit(rows_max)
@@ -170,7 +171,7 @@ async def close(db: AsyncSession, order_ids: Sequence[UUID], *, now: datetime) -
             _orders.c.id.in_(order_ids),
             _orders.c.status == OrderStatus.PAID,
             _orders.c.fulfilment == Fulfilment.RECEIVED,
-            ~_has_open(),
+            ~_is_open(),
         )
         .values(status=OrderStatus.CLOSED, ended_at=now)
         .returning(_orders.c.id, _orders.c.shop_id, _orders.c.member_id)
@@ -178,14 +179,15 @@ async def close(db: AsyncSession, order_ids: Sequence[UUID], *, now: datetime) -
     return await all_rows(db, statement)
 
 
-def _has_open() -> sa.ColumnElement[bool]:
+def _is_open() -> sa.ColumnElement[bool]:
+    """Somebody has yet to decide about the order: the shop, a second operator, or a bank."""
     asked = sa.exists().where(
         _requests.c.order_id == _orders.c.id, _requests.c.state.in_(OPEN_STATES)
     )
     waits = sa.exists().where(
         _approvals.c.order_id == _orders.c.id, _approvals.c.state == ApprovalState.AWAITING
     )
-    return sa.or_(asked, waits)
+    return sa.or_(asked, waits, _orders.c.dispute == OrderDispute.OPEN)
 
 
 def _mine(target: sa.Table, which: dict[str, Any]) -> list[sa.ColumnElement[bool]]:

@@ -60,6 +60,16 @@ _add_all = _adding_all()
 _BRIEF = [c for c in _orders.c if c.name != "priced"]
 
 
+def _has_partners(mine: sa.ColumnElement[bool]) -> sa.Label[bool]:
+    """Told with a row where what partner brands are owed of it may change; most have none.
+
+    `mine` are the lines of these orders: SQLite takes a column of the outer row in RETURNING for
+    one of the inner.
+    """
+    shared = sa.select(_lines.c.order_id).where(mine, _lines.c.brand_share_bp > 0)
+    return _orders.c.id.in_(shared).label("has_partners")
+
+
 async def add(
     db: AsyncSession,
     order: dict[str, Any],
@@ -165,10 +175,11 @@ async def mark_paid(
 def _marking_paid() -> sa.Executable:
     c, alone = _orders.c, _orders.c.group_id.is_(None)
     now, paid_at = (sa.bindparam(name, type_=c.paid_at.type) for name in ("now", "at"))
+    mine = sa.bindparam("of_order", type_=c.id.type)
     return (
         sa.update(_orders)
         .where(
-            c.id == sa.bindparam("of_order", type_=c.id.type),
+            c.id == mine,
             c.status == sa.bindparam("origin", type_=c.status.type),
         )
         .values(
@@ -178,7 +189,7 @@ def _marking_paid() -> sa.Executable:
             confirmed_at=sa.case((alone, now)),
             fulfilment=sa.case((alone, Fulfilment.FULFILLING.value), else_=Fulfilment.NONE.value),
         )
-        .returning(*_BRIEF)
+        .returning(*_BRIEF, _has_partners(_lines.c.order_id == mine))
     )
 
 
@@ -197,7 +208,7 @@ async def confirm_group(
             _orders.c.confirmed_at.is_(None),
         )
         .values(confirmed_at=now, fulfilment=Fulfilment.FULFILLING)
-        .returning(*_BRIEF)
+        .returning(*_BRIEF, _has_partners(_lines.c.order_id.in_(order_ids)))
     )
     return await all_rows(db, statement)
 
@@ -339,17 +350,21 @@ async def add_refunded(
                 (closes, sa.literal(at, _orders.c.ended_at.type)), else_=_orders.c.ended_at
             ),
         )
-        .returning(*_BRIEF)
+        .returning(*_BRIEF, _has_partners(_lines.c.order_id == order_id))
     )
     row: sa.RowMapping = (await db.execute(statement)).mappings().one()
     return row
 
 
-async def take_back_refunded(db: AsyncSession, order_id: UUID, amount: int) -> sa.RowMapping:
-    """Count money that has bounced; an order that all was back of, and no other end, is open."""
+async def take_back_refunded(
+    db: AsyncSession, order_id: UUID, amount: int, *, may_reopen: bool
+) -> sa.RowMapping:
+    """Count money that has bounced; an order that had no other end than that may be open again."""
     c = _orders.c
     total = c.refunded_amount - amount
-    reopens = sa.and_(c.status == OrderStatus.CLOSED, c.refund_due_reason.is_(None))
+    was_full = c.refunded_amount == c.total_amount
+    ended_by_it = sa.and_(c.status == OrderStatus.CLOSED, c.refund_due_reason.is_(None), was_full)
+    reopens = ended_by_it if may_reopen else sa.false()
     values = {
         "refunded_amount": total,
         "refund": sa.case((total == 0, RefundShare.NONE.value), else_=RefundShare.PARTLY.value),

@@ -46,6 +46,7 @@ _OWING = (
     errors.RefundExceedsLine,
     errors.RefundExceedsShipping,
     errors.RefundAmountChanged,
+    payment_errors.OrderDisputed,
     payment_errors.RefundExceedsPayment,
     payment_errors.RefundReferenceUsed,
 )

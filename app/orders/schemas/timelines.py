@@ -36,6 +36,15 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "payment.declined": ("支付失败：{reason}", "The payment was declined: {reason}"),
     "payment.refund_succeeded": ("已退款 {amount}", "{amount} is back with the buyer"),
     "payment.refund_failed": ("退款失败，将重试：{reason}", "A refund failed: {reason}"),
+    "payment.refund_returned": (
+        "退款 {amount} 被退回，将重新退款",
+        "A refund of {amount} came back and is sent again",
+    ),
+    "payment.dispute_opened": ("支付争议 {amount}", "{amount} is disputed at the bank"),
+    "payment.dispute_closed": (
+        "支付争议 {amount} 已有结果",
+        "The bank has decided about {amount}",
+    ),
     "group.opened": ("拼团已开团", "The group is open"),
     "group.succeeded": ("拼团成功", "The group has succeeded"),
     "group.failed": ("拼团失败", "The group has failed"),

@@ -17,6 +17,7 @@ from app.orders.events import (
     OrderConfirmed,
     OrderExpired,
     OrderPaid,
+    OrderPaymentLeft,
     OrderRebateOwed,
     OrderRefunded,
     OrderRefundOwed,
@@ -26,6 +27,7 @@ from app.orders.models import OrderDispute, OrderStatus
 from app.orders.repository import orders as repository
 from app.orders.rules import summed_units
 from app.orders.service.facts import fact
+from app.orders.service.partners import note_shares
 from app.orders.service.refund import count_refund, uncount_refund
 from app.payments import service as payments
 from app.payments.events import (
@@ -167,6 +169,7 @@ async def _confirm(db: AsyncSession, rows: Iterable[sa.RowMapping], at: datetime
             currency=row["currency"],
         )
         await events.record(db, confirmed)
+        await note_shares(db, row, at)
 
 
 async def end_group_orders(db: AsyncSession, failed: GroupFailed) -> None:
@@ -189,13 +192,17 @@ async def end_group_orders(db: AsyncSession, failed: GroupFailed) -> None:
         target=OrderStatus.EXPIRED,
         now=failed.at,
     )
-    left = await repository.orders(db, failed.left_order_ids)
-    await catalog.release(db, summed_units(row["units"] for row in (*paid, *unpaid, *left)))
+    gone = await repository.orders(db, failed.left_order_ids)
+    await catalog.release(db, summed_units(row["units"] for row in (*paid, *unpaid, *gone)))
     await promotions.release(db, [row["id"] for row in (*paid, *unpaid)], now=failed.at)
     for row in paid:
         await events.record(db, fact(OrderRefundOwed, row, failed.at, reason="group_failed"))
+    # Beginning a payment holds the order, so this look comes behind it or sees it.
+    left = await payments.being_paid(db, [row["id"] for row in unpaid])
     for row in unpaid:
         await events.record(db, fact(OrderExpired, row, failed.at))
+        if row["id"] in left:
+            await events.record(db, fact(OrderPaymentLeft, row, failed.at))
 
 
 async def refund_late_seat(db: AsyncSession, late: SeatPaymentRefused) -> None:

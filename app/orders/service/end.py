@@ -15,7 +15,7 @@ from app.core.errors import NotFound
 from app.core.http.route import Outside
 from app.groupbuy import service as groupbuy
 from app.orders.errors import OrderNotCancellable
-from app.orders.events import OrderCancelled, OrderExpired
+from app.orders.events import OrderCancelled, OrderExpired, OrderPaymentLeft
 from app.orders.models import OrderStatus
 from app.orders.repository import orders as repository
 from app.orders.rules import summed_units
@@ -122,15 +122,18 @@ async def end_unpaid(
         await events.record(db, fact(OrderCancelled, row, now, was_paid=False))
     else:
         await events.record(db, fact(OrderExpired, row, now))
+    if under_way is not None:
+        await events.record(db, fact(OrderPaymentLeft, row, now))
     return True
 
 
-async def stop_paying(db: AsyncSession, ended: OrderExpired | OrderCancelled) -> None:
+async def stop_paying(db: AsyncSession, left: OrderPaymentLeft) -> None:
     """Handler: what is still being paid for an order that is no more is stopped.
 
-    Whoever ends one order asks the provider first; when a group fails there is nobody to do that.
+    Whoever ends one order asks the provider first, which may not be able to; when a group fails
+    there is nobody to ask.
     """
-    await payments.unwant(db, ended.order_id)
+    await payments.unwant(db, left.order_id)
 
 
 async def _leave(db: AsyncSession, row: sa.RowMapping, now: datetime) -> None:

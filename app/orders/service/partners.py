@@ -7,27 +7,35 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import events
 from app.ledger import service as ledger
 from app.ledger.models import Account
 from app.ledger.rules import Entry, Posting, Side, moved
-from app.orders.events import OrderEvent
+from app.orders.events import OrderEvent, OrderSharesChanged
 from app.orders.repository import orders as repository
 from app.orders.rules import LineKept, partner_shares
+from app.orders.service.facts import fact
 
 PARTNER_SHARE = "order.partner_share"
 
 
-async def share_with_partners(db: AsyncSession, fact: OrderEvent) -> None:
+async def note_shares(db: AsyncSession, row: sa.RowMapping, at: datetime) -> None:
+    """State that brands are owed something else of this order now, if there are any in it."""
+    if row["has_partners"] and row["confirmed_at"] is not None:
+        await events.record(db, fact(OrderSharesChanged, row, at))
+
+
+async def share_with_partners(db: AsyncSession, told: OrderEvent) -> None:
     """Handler: post the difference between what brands are owed now and what was posted so far.
 
     It looks at the order as it stands, so confirmation and refunds may be heard in any order and
     more than once; what nobody has heard of yet is posted with the fact that tells it. The order's
     lock keeps two of them apart.
     """
-    if not _of_partners(await repository.lines_of(db, [fact.order_id])):
+    if not _of_partners(await repository.lines_of(db, [told.order_id])):
         return
-    order = await repository.hold(db, fact.order_id)
-    lines = _of_partners(await repository.lines_of(db, [fact.order_id]))
+    order = await repository.hold(db, told.order_id)
+    lines = _of_partners(await repository.lines_of(db, [told.order_id]))
     target = partner_shares(lines) if order["confirmed_at"] is not None else {}
     before = await ledger.posted(db, PARTNER_SHARE, order["id"], Account.PARTNER_PAYABLE)
     # A brand's account is in credit, which is below zero, by what it is owed.
@@ -38,7 +46,7 @@ async def share_with_partners(db: AsyncSession, fact: OrderEvent) -> None:
     entries = [e for brand_id, n in missing.items() if n for e in _owed(brand_id, n, order)]
     if entries:
         reference = f"{order['id']}:{before.transactions + 1}"
-        await ledger.post(db, _posting(order, reference, entries, fact.at))
+        await ledger.post(db, _posting(order, reference, entries, told.at))
 
 
 def _of_partners(lines: Iterable[sa.RowMapping]) -> list[LineKept]:

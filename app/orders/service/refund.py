@@ -22,6 +22,7 @@ from app.orders.errors import (
     RefundTotalChanged,
 )
 from app.orders.events import (
+    OrderClosed,
     OrderRebateOwed,
     OrderRefunded,
     OrderRefundOwed,
@@ -33,6 +34,7 @@ from app.orders.repository import parts as parts_repository
 from app.orders.rules import LineLeft, RefundPart, is_of_people, needs_second
 from app.orders.service.approvals import ask_second
 from app.orders.service.facts import fact
+from app.orders.service.partners import note_shares
 from app.orders.service.plan import Plan, RefundWish, lines_left, planned
 from app.payments import service as payments
 from app.payments.errors import NotYetError, RefundExceedsPayment
@@ -208,11 +210,17 @@ async def count_refund(db: AsyncSession, order_id: UUID, amount: int, *, at: dat
             was_counted=row["paid_at"] is not None,
         ),
     )
+    await note_shares(db, row, at)
 
 
 async def uncount_refund(db: AsyncSession, order_id: UUID, amount: int, *, at: datetime) -> None:
-    """Money that was back with the buyer has bounced; all that followed from it is undone."""
-    row = await repository.take_back_refunded(db, order_id, amount)
+    """Money that was back with the buyer has bounced; all that followed from it is undone.
+
+    An order that its time had closed stays closed: nothing can be asked of it any more.
+    """
+    await repository.hold(db, order_id)
+    is_over = await events.was_stated(db, OrderClosed, order_id)
+    row = await repository.take_back_refunded(db, order_id, amount, may_reopen=not is_over)
     await events.record(
         db,
         fact(
@@ -268,12 +276,14 @@ async def pay_back(db: AsyncSession, owed: OrderRefundOwed) -> None:
 async def pay_rebate(db: AsyncSession, owed: OrderRebateOwed) -> None:
     """Handler: what a group has earned back goes to each member, as far as it is not back yet.
 
-    The payment's row is held first: a refund of everything takes the rebate with it.
+    The payment's row is held first: a refund of everything takes the rebate with it. What a member
+    has won by a dispute is back, too.
     """
-    await payments.hold(db, owed.order_id)
+    paid = await payments.hold(db, owed.order_id)
     [line] = await repository.lines_of(db, [owed.order_id])
     earned = owed.unit_amount * line["quantity"] + owed.reward_amount
-    amount = min(earned, line["payable_amount"] - line["refunded_amount"])
+    left = paid["amount"] - paid["refund_owed_amount"] - paid["lost_amount"]
+    amount = max(min(earned, line["payable_amount"] - line["refunded_amount"], left), 0)
     if amount == 0:
         return
     wish = RefundOrder(owed.order_id, amount, "group_rebate", f"group_rebate:{owed.order_id}")

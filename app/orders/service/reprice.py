@@ -53,16 +53,24 @@ async def price_kept(
     With the promotions that made the order's price, whose rules do not change once somebody has
     bought, at the order's own prices. What they asked of time and buyer was met and stays met;
     limits, price floors and the shop's cap are left out of account. Gifts cost nothing.
+
+    Tags and categories are those of today. Where all of the order would cost more by them than was
+    paid, goods that a promotion was for have left it, and nobody who keeps them pays for that.
     """
     priced = await repository.snapshot(db, row["id"])
     before = {UUID(one["promotion_id"]): one for one in priced["applied"] if one["promotion_id"]}
-    wanted = [line for line in lines if kept[line["id"]] and line["origin"] is not LineOrigin.GIFT]
-    shelf = await catalog.goods_of(db, row["shop_id"], {line["variant_id"] for line in wanted})
+    bought = [line for line in lines if line["origin"] is not LineOrigin.GIFT]
+    shelf = await catalog.goods_of(db, row["shop_id"], {line["variant_id"] for line in bought})
     shop = await catalog.shop_terms(db, row["shop_id"])
+    all_units = {line["id"]: line["quantity"] for line in bought}
+    wanted = [line for line in bought if kept[line["id"]]]
     try:
         taken = await promotions.as_taken(db, row["shop_id"], before.keys())
+        whole = _quoted(_Kept(row, shop, bought, all_units, shelf), taken)
         found = _quoted(_Kept(row, shop, wanted, kept, shelf), taken)
     except (ValueError, KeyError, Problem):
+        return None
+    if whole.goods_payable_amount > row["goods_amount"]:
         return None
     after = {one.promotion_id for one in found.applied if one.amount}
     lost = [

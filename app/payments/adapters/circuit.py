@@ -41,7 +41,11 @@ class Circuit:
         self._admit()
         try:
             answer = await call()
-        except GatewayUnavailable:
+        except GatewayUnavailable as silence:
+            if silence.is_answer:
+                # One payment that cannot be understood must not close the door to all others.
+                self._failures, self._rests_until = 0, None
+                raise
             self._failures += 1
             if self._failures >= self._failures_max:
                 self._rests_until = self._clock() + self._rest

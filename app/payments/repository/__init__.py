@@ -20,7 +20,7 @@ from app.payments.models import (
     RefundRound,
     RefundStatus,
 )
-from app.payments.rules import may_come_from
+from app.payments.rules import NOTHING_TAKEN, may_come_from
 
 _payments = table(Payment)
 _refunds = table(Refund)
@@ -82,20 +82,19 @@ async def move_payment(
     target: PaymentState,
     values: dict[str, Any],
 ) -> sa.RowMapping | None:
-    """Move a payment of this very amount if its state is among the origins and allows it."""
+    """Move a payment if its state is among the origins and allows it.
+
+    Of another amount it moves only where nothing was taken.
+    """
     allowed = [state for state in may_come_from(target) if state in origins]
-    statement = (
-        sa.update(_payments)
-        .where(
-            _payments.c.id == charge.payment_id,
-            _payments.c.state.in_(allowed),
-            _payments.c.amount == charge.amount,
-            _payments.c.currency == charge.currency,
-        )
-        .values(state=target, **values)
-        .returning(_payments)
+    statement = sa.update(_payments).where(
+        _payments.c.id == charge.payment_id, _payments.c.state.in_(allowed)
     )
-    return await first_row(db, statement)
+    if charge.state not in NOTHING_TAKEN:
+        statement = statement.where(
+            _payments.c.amount == charge.amount, _payments.c.currency == charge.currency
+        )
+    return await first_row(db, statement.values(state=target, **values).returning(_payments))
 
 
 async def claim_unsettled(

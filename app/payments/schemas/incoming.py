@@ -81,6 +81,7 @@ class DisputeShown(Shown):
         state="open",
         reason="product_not_received",
         fee_amount=1_500,
+        fee_returned_amount=0,
         opened_at=_AT,
         closed_at=None,
     )
@@ -95,6 +96,7 @@ class DisputeShown(Shown):
     state: DisputeState
     reason: str | None
     fee_amount: int
+    fee_returned_amount: int = Field(description="What the provider gave back of the fee.")
     opened_at: datetime
     closed_at: datetime | None
 

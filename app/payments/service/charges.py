@@ -24,9 +24,11 @@ from app.payments.models import (
     UNSETTLED_STATES,
     PaymentState,
 )
-from app.payments.rules import STATE_OF_CHARGE, Verdict
+from app.payments.repository import under_way
+from app.payments.rules import NOTHING_TAKEN, STATE_OF_CHARGE, Verdict
 from app.payments.service import postings
 from app.payments.service.refunds import new_refund
+from app.payments.service.strays import keep_stray, void_stray
 
 # A payment whose call never came back is asked about after this long, then ever more rarely.
 ASK_AFTER = timedelta(seconds=20)
@@ -101,6 +103,11 @@ async def live_charge_wish(db: AsyncSession, order_id: UUID) -> tuple[str, Charg
     return live["gateway"], charge_wish(live)
 
 
+async def being_paid(db: AsyncSession, order_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Which of these orders have a payment under way."""
+    return await under_way.being_paid(db, order_ids)
+
+
 async def unwant(db: AsyncSession, order_id: UUID) -> None:
     """Let a payment be stopped at its provider, whose order has ended without asking for that."""
     await repository.unwant(db, order_id)
@@ -124,7 +131,8 @@ async def record_charge(
     """Take over the provider's word; a capture or refusal becomes a fact exactly once.
 
     A charge of another amount or currency than asked for is never counted as a payment: it is
-    kept with its reason for a person to look at. A second capture of an order goes back at once.
+    kept with its reason for a person to look at, and what it took is posted as nobody's. A second
+    capture of an order goes back at once.
     `gateway` is who tells, where that is not who was asked.
     """
     if gateway is None and await _settle(db, charge, UNSETTLED_STATES, now):
@@ -132,8 +140,12 @@ async def record_charge(
     asked = await repository.lock_payment(db, charge.payment_id)
     if asked is None or gateway not in (None, asked["gateway"]):
         return Verdict.UNKNOWN
+    if _is_of_another_try(asked, charge):
+        return Verdict.UNCHANGED
     doubt = _doubt(asked, charge)
     if doubt is not None:
+        if charge.state is ChargeState.CAPTURED:
+            await keep_stray(db, asked, charge, now)
         return await quarantine(db, asked["id"], doubt, now=now)
     if charge.state is ChargeState.CAPTURED and asked["state"] not in UNSETTLED_STATES:
         return await _captured_late(db, asked, charge, now)
@@ -161,7 +173,15 @@ async def _settle(
     return moved is not None
 
 
+def _is_of_another_try(asked: sa.RowMapping, charge: Charge) -> bool:
+    """It took nothing, and is not the one that the buyer was given to pay by."""
+    others = charge.reference and asked["reference"] and charge.reference != asked["reference"]
+    return charge.state in NOTHING_TAKEN and bool(others)
+
+
 def _doubt(asked: sa.RowMapping, charge: Charge) -> str | None:
+    if charge.state in NOTHING_TAKEN:
+        return None  # whatever it was about
     if (asked["amount"], asked["currency"]) != (charge.amount, charge.currency):
         return "amount_mismatch"
     is_held = charge.state is ChargeState.CAPTURED and asked["state"] in HELD_STATES
@@ -198,6 +218,8 @@ async def _set_aside(db: AsyncSession, payment_id: UUID, charge: Charge, now: da
     refund = new_refund(row, row["amount"], SECOND_CAPTURE, reference, now=now)
     added = await repository.add_refund(db, refund)
     assert added, "a payment is set aside once"
+    if row["quarantine_reason"] is not None:
+        await void_stray(db, row, charge.reference, now=now)
     await postings.captured(db, row, charge, at=now)
     await postings.refund_owed(db, row, refund, at=now)
     await events.record(
@@ -217,6 +239,8 @@ async def _set_aside(db: AsyncSession, payment_id: UUID, charge: Charge, now: da
 
 async def _announce(db: AsyncSession, row: sa.RowMapping, charge: Charge, now: datetime) -> None:
     if row["state"] == PaymentState.CAPTURED:
+        if row["quarantine_reason"] is not None:
+            await void_stray(db, row, charge.reference, now=now)
         await events.record(
             db,
             PaymentCaptured(

@@ -33,7 +33,7 @@ async def record_dispute(
         return await quarantine(db, paid["id"], "dispute_mismatch", now=now)
     if known is not None:
         told = _furthest(known, told)
-        if (told.state, told.fee_amount) == (known["state"], known["fee_amount"]):
+        if (told.state, *_fees(told)) == (known["state"], *_fees_of(known)):
             return Verdict.UNCHANGED
     row = await _kept(db, paid, known, told)
     await postings.dispute_fee(db, row, known, at=now)
@@ -43,23 +43,32 @@ async def record_dispute(
 
 
 def _is_doubtful(paid: sa.RowMapping, known: sa.RowMapping | None, told: Dispute) -> bool:
-    if known is not None and known["payment_id"] != paid["id"]:
+    """Of another payment, of more than it, or not of what it was opened with."""
+    if known is not None and (known["payment_id"], known["amount"]) != (paid["id"], told.amount):
         return True
     return told.currency != paid["currency"] or not 0 < told.amount <= paid["amount"]
 
 
 def _furthest(known: sa.RowMapping, told: Dispute) -> Dispute:
     """What is known and what is told, together: the fee may come before or after the end."""
-    fee_amount = max(known["fee_amount"], told.fee_amount)
+    taken, returned = map(max, _fees_of(known), _fees(told))
+    told = replace(told, fee_amount=taken, fee_returned_amount=returned)
     if DISPUTE_RANK[told.state] > DISPUTE_RANK[known["state"]]:
-        return replace(told, fee_amount=fee_amount)
+        return told
     return replace(
         told,
         state=known["state"],
         reason=known["reason"],
         at=known["closed_at"] or known["opened_at"],
-        fee_amount=fee_amount,
     )
+
+
+def _fees(told: Dispute) -> tuple[int, int]:
+    return told.fee_amount, told.fee_returned_amount
+
+
+def _fees_of(row: sa.RowMapping) -> tuple[int, int]:
+    return row["fee_amount"], row["fee_returned_amount"]
 
 
 async def _kept(
@@ -70,6 +79,7 @@ async def _kept(
         "state": told.state,
         "reason": told.reason,
         "fee_amount": told.fee_amount,
+        "fee_returned_amount": told.fee_returned_amount,
         "opened_at": told.at if known is None else min(known["opened_at"], told.at),
         "closed_at": None if told.state is DisputeState.OPEN else told.at,
     }
@@ -100,9 +110,10 @@ async def _announce(
         "order_id": row["order_id"],
         "amount": row["amount"],
         "currency": row["currency"],
-        "fee_amount": row["fee_amount"],
+        "fee_amount": row["fee_amount"] - row["fee_returned_amount"],
     }
-    is_again = known is not None and known["state"] == DisputeState.WON
+    was_won, is_won = (x is not None and x["state"] == DisputeState.WON for x in (known, row))
+    is_again = was_won and not is_won
     if known is None or is_again:
         await postings.dispute_opened(db, row, is_again=is_again, at=now)
     if known is None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.ledger import service as ledger
 from app.ledger.models import Account
 from app.ledger.rules import Entry, Posting, Side, moved
-from app.payments.gateway import Charge, DisputeState
+from app.payments.gateway import Charge
 from app.payments.models import PaymentState
 
 Row = Mapping[Any, Any]
@@ -23,6 +23,9 @@ DISPUTE_OPENED = "dispute.opened"
 DISPUTE_LOST = "dispute.lost"
 DISPUTE_FEE = "dispute.fee"
 FEE_TOLD = "payment.fee"
+STRAY_CAPTURED = "stray.captured"
+STRAY_FEE = "stray.fee"
+STRAY_RETURNED = "stray.returned"
 
 _AT_PROVIDER = Side(Account.PSP_CLEARING)
 _OF_SHOP = Side(Account.SHOP_PAYABLE)
@@ -80,19 +83,19 @@ async def dispute_opened(db: AsyncSession, dispute: Row, *, is_again: bool, at: 
 
 
 async def dispute_fee(db: AsyncSession, dispute: Row, before: Row | None, *, at: datetime) -> None:
-    """What the provider charges for a dispute; it gives that back with one that is won."""
+    """What the provider charges for a dispute, less what it has given back of that."""
     rise = _charged(dispute) - (_charged(before) if before is not None else 0)
     if not rise:
         return
     debit, credit = (_FEES, _AT_PROVIDER) if rise > 0 else (_AT_PROVIDER, _FEES)
     entries = moved(abs(rise), dispute["currency"], debit=debit, credit=credit)
-    reference = f"{dispute['id']}:{dispute['state']}:{dispute['fee_amount']}"
+    reference = f"{dispute['id']}:{dispute['fee_amount']}:{dispute['fee_returned_amount']}"
     await ledger.post(db, _about(dispute, DISPUTE_FEE, reference, entries, at))
 
 
 def _charged(dispute: Row) -> int:
-    fee_amount: int = dispute["fee_amount"]
-    return 0 if dispute["state"] == DisputeState.WON else fee_amount
+    kept: int = dispute["fee_amount"] - dispute["fee_returned_amount"]
+    return kept
 
 
 async def dispute_won(db: AsyncSession, dispute: Row, *, at: datetime) -> None:
@@ -104,6 +107,44 @@ async def dispute_lost(db: AsyncSession, dispute: Row, *, at: datetime) -> None:
     """The money stays with the buyer, at the shop's cost; the opening must be posted already."""
     entries = _two(dispute["amount"], dispute["currency"], debit=_OF_SHOP, credit=_WITHHELD)
     await ledger.post(db, _about(dispute, DISPUTE_LOST, str(dispute["id"]), entries, at))
+
+
+async def stray_captured(db: AsyncSession, stray: Row, *, at: datetime) -> None:
+    """The provider holds money that was not asked for like this; it is nobody's yet."""
+    currency = stray["currency"]
+    entries = _two(stray["amount"], currency, debit=_AT_PROVIDER, credit=_OF_NOBODY)
+    await ledger.post(db, _about(stray, STRAY_CAPTURED, str(stray["id"]), entries, at))
+    await stray_fee_told(db, {**stray, "fee_amount": 0}, stray["fee_amount"], at=at)
+
+
+async def stray_fee_told(db: AsyncSession, stray: Row, fee_amount: int, *, at: datetime) -> None:
+    """What the provider keeps of it, or more of that; `stray` as before."""
+    entries = _fee(fee_amount - stray["fee_amount"], stray["currency"])
+    if entries:
+        reference = f"{stray['id']}:{fee_amount}"
+        await ledger.post(db, _about(stray, STRAY_FEE, reference, entries, at))
+
+
+async def stray_voided(db: AsyncSession, stray: Row, *, at: datetime) -> None:
+    """It was as it was asked for after all, and is posted as that."""
+    await ledger.reverse(db, STRAY_CAPTURED, str(stray["id"]), at=at)
+    entries = _fee(-stray["fee_amount"], stray["currency"])
+    if entries:
+        await ledger.post(db, _about(stray, STRAY_FEE, f"{stray['id']}:void", entries, at))
+
+
+async def stray_returned(
+    db: AsyncSession, stray: Row, reference: str, amount: int, *, at: datetime
+) -> None:
+    """Somebody at the provider has given it back, or part of it."""
+    entries = _two(amount, stray["currency"], debit=_OF_NOBODY, credit=_AT_PROVIDER)
+    told = f"{stray['id']}:{reference}"
+    await ledger.post(db, _about(stray, STRAY_RETURNED, told, entries, at))
+
+
+async def stray_came_back(db: AsyncSession, stray: Row, reference: str, *, at: datetime) -> None:
+    """A refund of it that had succeeded has failed after all."""
+    await ledger.reverse(db, STRAY_RETURNED, f"{stray['id']}:{reference}", at=at)
 
 
 def _sent(refund: Row, reference: str) -> str:

@@ -1,5 +1,6 @@
 """What providers tell of refunds: kept by round, counted once, whatever order it comes in."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,8 +27,10 @@ from app.payments.rules import REFUND_RANK, Standing, Verdict, round_name, stand
 from app.payments.service import postings
 from app.payments.service.charges import quarantine
 from app.payments.service.refunds import new_refund, postpone_refund
+from app.payments.service.strays import record_stray_refund, stray_of
 
 MADE_AT_PROVIDER = "made_at_provider"
+PENDING_THERE = "pending at the provider"
 SEND_FAILED_AFTER = timedelta(hours=1)
 log = structlog.get_logger("payments")
 
@@ -45,13 +48,16 @@ async def record_refund(
     `round_` is the one that was sent, where this is the answer; `gateway` is who tells.
     """
     known = await _known(db, answer, gateway)
-    if known is None and answer.refund_id is None:
+    if known is None:
+        stray = await stray_of(db, answer, gateway)
+        if stray is not None:
+            return await _of_stray(db, stray, answer, now)
         return await _adopt(db, answer, now, gateway)
-    paid = None if known is None else await repository.lock_payment(db, known["payment_id"])
+    paid = await repository.lock_payment(db, known["payment_id"])
     if paid is None or gateway not in (None, paid["gateway"]):
         return Verdict.UNKNOWN
     # Again, now that nobody else can move it.
-    refund = await repository.refund(db, known["id"]) if known is not None else None
+    refund = await repository.refund(db, known["id"])
     assert refund is not None, "a refund is never deleted"
     doubt = await _doubt(db, refund, answer, paid["gateway"])
     if doubt is not None:
@@ -93,11 +99,11 @@ async def _take_over(
     before = rounds.get(name)
     if before is not None and REFUND_RANK[answer.state] <= REFUND_RANK[before]:
         if refund["state"] == RefundStatus.PENDING:
-            await postpone_refund(db, refund, "pending at the provider", now=now)
+            await postpone_refund(db, refund, answer.reason or PENDING_THERE, now=now)
         return Verdict.UNCHANGED
     await repository.tell_round(db, refund["id"], name, answer.state, answer.at)
     rounds[name] = answer.state
-    after = standing(rounds)
+    after = standing(rounds, refund["gateway_reference"])
     await _write(db, refund, after, answer, now)
     await _announce(db, paid, refund, after, answer, now)
     if list(rounds.values()).count(RefundState.SUCCEEDED) > 1:
@@ -125,7 +131,7 @@ async def _write(
         values |= {"send_after": now + SEND_FAILED_AFTER, "last_error": (error or "failed")[:200]}
     await repository.move_refund(db, refund["id"], values)
     if after.state is RefundStatus.PENDING:
-        await postpone_refund(db, refund, "pending at the provider", now=now)
+        await postpone_refund(db, refund, answer.reason or PENDING_THERE, now=now)
 
 
 async def _announce(
@@ -145,6 +151,11 @@ async def _announce(
     elif was and not is_:
         await postings.refund_came_back(db, refund, refund["gateway_reference"], at=now)
         await _returned(db, paid, refund, answer.reason or "failed", now)
+    elif was and refund["gateway_reference"] != after.reference:
+        # It was sent twice, and the one that counted has bounced: now the other one counts.
+        assert after.reference is not None, "the round that has succeeded has a name"
+        await postings.refund_came_back(db, refund, refund["gateway_reference"], at=now)
+        await postings.refund_sent(db, refund, after.reference, at=now)
     elif answer.state is RefundState.FAILED and not is_:
         await _failed(db, paid, refund, answer.reason or "failed", now)
 
@@ -229,15 +240,26 @@ async def _failed(
     )
 
 
+async def _of_stray(
+    db: AsyncSession, stray: sa.RowMapping, answer: GatewayRefund, now: datetime
+) -> Verdict:
+    verdict = await record_stray_refund(db, stray, answer, now=now)
+    if verdict is Verdict.QUARANTINED:
+        return await quarantine(db, stray["payment_id"], "refund_mismatch", now=now)
+    return verdict
+
+
 async def _adopt(
     db: AsyncSession, answer: GatewayRefund, now: datetime, gateway: str | None
 ) -> Verdict:
-    """A refund that somebody made at the provider becomes one of ours, its money owed and sent."""
+    """A refund that somebody made at the provider becomes one of ours, its money owed and sent.
+
+    So does one of ours that is not here: it was committed before it was sent, so its row is lost,
+    as to a backup that was put back. It keeps its id, lest it be decided and sent a second time.
+    """
     paid = await find_payment(db, answer.payment_id, answer.charge_reference, gateway)
-    if paid is None or paid["state"] not in HELD_STATES or await _may_be_ours(db, paid, answer):
+    if paid is None or not await _is_adoptable(db, paid, answer):
         return Verdict.UNKNOWN
-    if await repository.refund_named(db, answer.reference, paid["gateway"]) is not None:
-        return Verdict.UNKNOWN  # a rival has adopted it just now: told again, it is known
     if not answer.amount or answer.currency != paid["currency"]:
         return await quarantine(db, paid["id"], "refund_mismatch", now=now)
     try:
@@ -246,9 +268,21 @@ async def _adopt(
     except NotYetError:
         return Verdict.UNKNOWN
     except Problem as refusal:
-        return await quarantine(db, paid["id"], refusal.code, now=now)
+        ours = await _instead_of(db, paid, answer, refusal)
+        if ours is None:
+            return await quarantine(db, paid["id"], refusal.code, now=now)
+        answer = replace(answer, refund_id=ours["id"])
     await record_refund(db, answer, now=now, gateway=gateway)
     return Verdict.APPLIED
+
+
+async def _is_adoptable(db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund) -> bool:
+    if paid["state"] not in HELD_STATES:
+        return False
+    if answer.refund_id is None and await _may_be_ours(db, paid, answer):
+        return False
+    # Or else a rival has adopted it just now: told again, it is known.
+    return await repository.refund_named(db, answer.reference, paid["gateway"]) is None
 
 
 async def find_payment(
@@ -274,6 +308,17 @@ async def _may_be_ours(db: AsyncSession, paid: sa.RowMapping, answer: GatewayRef
     )
 
 
+async def _instead_of(
+    db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund, refusal: Problem
+) -> sa.RowMapping | None:
+    """A refund of ours, of just as much, that the provider would not make beside this one."""
+    if answer.refund_id is not None or not isinstance(refusal, RefundExceedsPayment):
+        return None
+    rows = await repository.refunds_of_payment(db, paid["id"])
+    fits = (r for r in rows if r["amount"] == answer.amount and r["state"] == RefundStatus.FAILED)
+    return next(fits, None)
+
+
 async def _own(db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund, now: datetime) -> None:
     """Raises `RefundExceedsPayment` or what the order refuses it with, or `NotYetError`."""
     assert answer.amount is not None
@@ -281,6 +326,7 @@ async def _own(db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund, now
         raise RefundExceedsPayment
     refund = {
         **new_refund(paid, answer.amount, MADE_AT_PROVIDER, answer.reference, now=now),
+        **({} if answer.refund_id is None else {"id": answer.refund_id}),
         "send_after": now + SEND_FAILED_AFTER,
         "gateway_reference": answer.reference,
     }

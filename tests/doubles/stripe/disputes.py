@@ -40,16 +40,17 @@ def _undecided(work: Work, reference: str) -> Object:
     return dispute
 
 
-def win(work: Work, reference: str) -> Object:
-    """The money and the fee come back."""
+def win(work: Work, reference: str, *, keeps_fee: bool = False) -> Object:
+    """The money comes back, and in some countries the fee."""
     dispute = _undecided(work, reference)
     dispute["status"] = "won"
     work.put(dispute)
     work.event("charge.dispute.closed", dispute, {"status": "needs_response"})
-    fee = sum(one["fee"] for one in dispute["balance_transactions"])
+    fee = 0 if keeps_fee else sum(one["fee"] for one in dispute["balance_transactions"])
     _move(work, dispute, dispute["amount"], -fee)
     work.fact("dispute_reinstated", dispute, dispute["amount"])
-    work.fact("fee_returned", dispute, fee)
+    if fee:
+        work.fact("fee_returned", dispute, fee)
     work.event("charge.dispute.funds_reinstated", dispute)
     return dispute
 

@@ -54,8 +54,8 @@ class Remote:
     ) -> Object:
         return self._post(f"dispute/{charge_or_intent_id}", amount=amount, reason=reason)
 
-    def win(self, dispute_id: str) -> Object:
-        return self._post(f"win/{dispute_id}")
+    def win(self, dispute_id: str, *, keeps_fee: bool = False) -> Object:
+        return self._post(f"win/{dispute_id}", keeps_fee=keeps_fee)
 
     def lose(self, dispute_id: str) -> Object:
         return self._post(f"lose/{dispute_id}")

@@ -146,6 +146,21 @@ async def test_without_a_method_for_the_currency_stripe_is_not_asked() -> None:
     assert wire.asked == []
 
 
+@pytest.mark.parametrize("currency", ["ISK", "UGX", "MGA", "KWD"])
+async def test_a_currency_that_stripe_counts_in_other_units_is_declined(currency: str) -> None:
+    """A hundred times too much would be taken, or too little; or no share could go back."""
+    wire = Wire(methods=("card",))
+    told = await wire.gateway.charge(replace(WISH, currency=currency), now=NOW)
+    assert (told.state, told.reason) == (ChargeState.DECLINED, "no_method_for_currency")
+    assert wire.asked == []
+
+
+async def test_yen_have_no_minor_units_there_either() -> None:
+    wire = Wire((200, intent(currency="jpy")))
+    told = await wire.gateway.charge(replace(WISH, currency="JPY"), now=NOW)
+    assert (wire.form()["amount"], told.amount, told.currency) == ("9900", 9_900, "JPY")
+
+
 async def test_a_known_intent_is_read_and_not_made_again() -> None:
     wire = Wire((200, captured()), (200, captured()))
     charged = await wire.gateway.charge(KNOWN, now=NOW)
@@ -348,6 +363,16 @@ async def test_a_refund_that_cannot_be_has_failed(answer: Any, reason: str) -> N
     assert (told.refund_id, told.state, told.reason) == (FRESH, RefundState.FAILED, reason)
 
 
+@pytest.mark.parametrize("wish", [BACK, replace(BACK, reference="re_1")])
+async def test_a_refund_of_what_stripe_does_not_know_has_not_failed(wish: RefundWish) -> None:
+    """The key is another account's by mistake. A failure would begin a round with a new key, and
+    the money of this one, already on its way, would go out twice once the right key is back."""
+    wire = Wire(refused("resource_missing", 404))
+    with capture_logs() as lines, pytest.raises(GatewayUnavailable):
+        await wire.gateway.refund(wish, now=NOW)
+    assert ("stripe_does_not_know", "error") in [(x["event"], x["log_level"]) for x in lines]
+
+
 async def test_a_refund_under_a_spoilt_key_is_looked_for_and_never_made_under_another() -> None:
     spoilt = error(500, headers=REPLAYED)
     other_round = our_refund(metadata={"refund_id": str(FRESH), "round": "2"})
@@ -388,6 +413,19 @@ async def test_the_books_are_read_to_the_last_page() -> None:
     broken = Wire((200, first), error(500))
     with pytest.raises(GatewayUnavailable):
         _ = [one async for one in broken.gateway.statement(NOW)]
+
+
+async def test_what_cannot_be_read_in_the_books_hides_nothing_else() -> None:
+    wire = Wire(
+        (200, listed(captured(status="of_another_version"), captured(id="pi_2"))),
+        (200, listed(refund(amount="much"), refund(id="re_2"))),
+        (200, listed(dispute(livemode=None), dispute(id="dp_2"))),
+    )
+    with capture_logs() as lines:
+        told = [one.reference async for one in wire.gateway.statement(NOW)]
+    assert told == ["pi_2", "re_2", "dp_2"]
+    said = [(x["of"], x["log_level"]) for x in lines if x["event"] == "stripe_books_not_understood"]
+    assert said == [("pi_1", "error"), ("re_1", "error")]
 
 
 async def test_no_log_tells_a_secret(caplog: pytest.LogCaptureFixture) -> None:

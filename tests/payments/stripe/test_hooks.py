@@ -251,6 +251,18 @@ def test_a_dispute_is_told_with_its_fee(
     )
 
 
+@pytest.mark.parametrize(("fee", "returned"), [(-1_500, 1_500), (-500, 500), (0, 0)])
+def test_of_the_fee_that_comes_back_as_much_is_told_as_does(
+    gateway: StripeGateway, fee: int, returned: int
+) -> None:
+    taken = {"id": "txn_2", "amount": -9_900, "fee": 1_500, "currency": "cny"}
+    back = {"id": "txn_3", "amount": 9_900, "fee": fee, "currency": "cny"}
+    won = dispute(status="won", balance_transactions=[taken, back])
+    [told] = read(gateway, "charge.dispute.funds_reinstated", won)
+    assert isinstance(told, Dispute)
+    assert (told.fee_amount, told.fee_returned_amount) == (1_500, returned)
+
+
 @pytest.mark.parametrize(
     "status", ["warning_needs_response", "warning_under_review", "warning_closed", "prevented"]
 )

@@ -4,7 +4,7 @@ The buyer's device confirms with the client secret; we learn of it by a signed m
 asking, whichever comes first. All idempotency keys are made of our row ids.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,6 +48,10 @@ KEYS_MAX = 3
 PAGE_ROWS = 100
 # Stripe keeps keys for a day at least; beyond this a refund is looked for before it is made.
 KEYS_TRUSTED_FOR = timedelta(hours=12)
+# Of these Stripe counts other units than ISO 4217 does, or only every tenth one.
+NOT_COUNTED_ALIKE = frozenset(
+    {"ISK", "UGX", "MGA", "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
+)
 # Where each method can be offered; a card everywhere.
 _ASIAN_WALLETS = frozenset({"CNY", "AUD", "CAD", "EUR", "GBP", "HKD", "JPY", "SGD", "USD"})
 CURRENCIES: Mapping[str, frozenset[str]] = {
@@ -153,18 +157,16 @@ class StripeGateway:
         """Every payment of ours, refund and dispute made since then, as each stands now."""
         wish = {"created": {"gte": int(since.timestamp())}, "limit": PAGE_ROWS}
         whole = {**wish, "expand": ["data.latest_charge.balance_transaction"]}
-        async for intent in pages(self._v1.payment_intents.list_async(whole)):
-            try:
-                yield charge_told(intent, live=self._live)
-            except NotOurBusinessError:
-                continue
-        async for refund in pages(self._v1.refunds.list_async(wish)):
-            if refund.get("payment_intent"):
-                yield refund_told(refund)
-        async for dispute in pages(self._v1.disputes.list_async(wish)):
-            told = dispute_told(dispute, live=self._live)
-            if told is not None:
-                yield told
+        lists: tuple[tuple[Any, dict[str, Any], Callable[[dict[str, Any]], Told | None]], ...] = (
+            (self._v1.payment_intents, whole, lambda one: charge_told(one, live=self._live)),
+            (self._v1.refunds, wish, _refund_of_an_intent),
+            (self._v1.disputes, wish, lambda one: dispute_told(one, live=self._live)),
+        )
+        for things, params, reader in lists:
+            async for thing in pages(things.list_async(params)):
+                told = _legible(thing, reader)
+                if told is not None:
+                    yield told
 
     async def close(self) -> None:
         """Close the connections."""
@@ -190,7 +192,7 @@ class StripeGateway:
             for method in self._account.methods
             if wish.currency in CURRENCIES.get(method, {wish.currency})
         ]
-        if not methods:
+        if not methods or wish.currency in NOT_COUNTED_ALIKE:
             raise RefusedError("no_method_for_currency")
         params: dict[str, Any] = {
             "amount": wish.amount,
@@ -209,8 +211,7 @@ class StripeGateway:
         try:
             return await asked(self._v1.payment_intents.retrieve_async(reference, params))
         except RefusedError as refused:
-            log.error("stripe_does_not_know", reference=reference, stripe_error=refused.code)
-            raise GatewayUnavailable from refused
+            raise _not_known_there(reference, refused) from refused
 
     def _understood(self, wish: ChargeWish, intent: Mapping[str, Any]) -> Charge:
         try:
@@ -224,7 +225,7 @@ class StripeGateway:
 
     async def _refund(self, wish: RefundWish, now: datetime) -> dict[str, Any]:
         if wish.reference:
-            return await asked(self._v1.refunds.retrieve_async(wish.reference))
+            return await self._known_refund(wish.reference)
         if now - _made_at(wish.refund_id) > KEYS_TRUSTED_FOR:
             known = await self._found_refund(wish)
             if known is not None:
@@ -242,6 +243,12 @@ class StripeGateway:
         }
         try:
             return await asked(self._v1.refunds.create_async(params, {"idempotency_key": key}))
+        except RefusedError as refused:
+            # A payment that was captured is there. To say that this try has failed would begin a
+            # round with a key of its own, while the answer to this one may only have been lost.
+            if refused.code == "resource_missing":
+                raise _not_known_there(wish.charge_reference, refused) from refused
+            raise
         except SpoiltKeyError as spoilt:
             # Another key could pay back twice. The money is there, or the key is forgotten in time.
             known = await self._found_refund(wish)
@@ -249,12 +256,34 @@ class StripeGateway:
                 raise GatewayUnavailable from spoilt
             return known
 
+    async def _known_refund(self, reference: str) -> dict[str, Any]:
+        """A refund that Stripe has told us of: whatever it refuses now, it has not failed."""
+        try:
+            return await asked(self._v1.refunds.retrieve_async(reference))
+        except RefusedError as refused:
+            raise _not_known_there(reference, refused) from refused
+
     async def _found_refund(self, wish: RefundWish) -> dict[str, Any] | None:
         params = {"payment_intent": wish.charge_reference, "limit": PAGE_ROWS}
         async for refund in pages(self._v1.refunds.list_async(params)):
             is_ours = our_id(refund, "refund_id") == wish.refund_id
             if is_ours and refund["metadata"].get("round") == str(wish.round):
                 return refund
+        return None
+
+
+def _refund_of_an_intent(refund: Mapping[str, Any]) -> GatewayRefund | None:
+    return refund_told(refund) if refund.get("payment_intent") else None
+
+
+def _legible(thing: dict[str, Any], reader: Callable[[dict[str, Any]], Told | None]) -> Told | None:
+    """What stands in Stripe's books; one that cannot be read must not hide all others."""
+    try:
+        return reader(thing)
+    except NotOurBusinessError:
+        return None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        log.error("stripe_books_not_understood", of=thing["id"], why=type(error).__name__)
         return None
 
 
@@ -270,10 +299,16 @@ def _not_opened(wish: ChargeWish, code: str, now: datetime) -> Charge:
     )
 
 
+def _not_known_there(reference: str, refused: RefusedError) -> GatewayUnavailable:
+    """What we have by Stripe's own word is there: we ask with another account's key, or mode's."""
+    log.error("stripe_does_not_know", reference=reference, stripe_error=refused.code)
+    return GatewayUnavailable(is_answer=True)
+
+
 def _nonsense(of: UUID, error: Exception) -> GatewayUnavailable:
     """Stripe's answer is not about what was asked: nothing is known, and a person has to look."""
     log.error("stripe_answer_not_believed", of=str(of), why=f"{type(error).__name__}: {error}")
-    return GatewayUnavailable()
+    return GatewayUnavailable(is_answer=True)
 
 
 def _made_at(row_id: UUID) -> datetime:

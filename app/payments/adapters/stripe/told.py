@@ -145,8 +145,9 @@ def dispute_told(dispute: Json, *, live: bool, at: datetime | None = None) -> Di
         state=state,
         at=at or instant(dispute["created"]),
         reason=dispute.get("reason"),
-        # Where Stripe gives a fee back, it books it with the opposite sign.
+        # Where Stripe gives a fee back, it books it with the opposite sign; often it keeps it.
         fee_amount=sum(fee for fee in fees if fee > 0),
+        fee_returned_amount=-sum(fee for fee in fees if fee < 0),
     )
 
 

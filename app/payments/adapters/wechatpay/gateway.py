@@ -196,7 +196,7 @@ def _read(answer: Answer, reader: Callable[[Mapping[str, Any]], T]) -> T:
             return reader(answer.body)
     except (ValueError, NotOurBusinessError) as error:
         log.warning("wechatpay_answer_unusable", reason=str(error)[:80])
-    raise GatewayUnavailable
+    raise GatewayUnavailable(is_answer=True)
 
 
 def _refund_of(told: Mapping[str, Any], wish: RefundWish, now: datetime) -> GatewayRefund:

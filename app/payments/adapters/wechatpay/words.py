@@ -29,12 +29,13 @@ STATE_OF_TRADE: Mapping[str, ChargeState] = {
     "REVOKED": ChargeState.CANCELLED,
     "PAYERROR": ChargeState.DECLINED,
 }
-# An abnormal refund lies with WeChat until the merchant says where to, as the buyer's card is gone.
+# An abnormal refund lies with WeChat until the merchant says where to, as the buyer's card is gone:
+# it has not failed, for it succeeds then, under the same name.
 STATE_OF_REFUND: Mapping[str, RefundState] = {
     "PROCESSING": RefundState.PENDING,
     "SUCCESS": RefundState.SUCCEEDED,
     CLOSED: RefundState.FAILED,
-    ABNORMAL: RefundState.FAILED,
+    ABNORMAL: RefundState.PENDING,
 }
 _TRADE_NUMBER = re.compile(r"[0-9a-f]{32}")
 _REFUND_NUMBER = re.compile(r"([0-9a-f]{32})\d{2,8}")
@@ -112,7 +113,7 @@ def refund(told: Mapping[str, Any], status: str, *, at: datetime) -> GatewayRefu
         reference=_text(told, "refund_id"),
         state=state,
         at=moment(told["success_time"]) if told.get("success_time") else at,
-        reason=status.lower() if state is RefundState.FAILED else None,
+        reason=status.lower() if status in (CLOSED, ABNORMAL) else None,
         payment_id=UUID(paid[0]) if paid else None,
         charge_reference=_text(told, "transaction_id"),
         amount=_fen(amount, "refund"),
