@@ -66,7 +66,7 @@ class Worker:
         except TimeoutError:
             log.warning("cut_off", seconds=STOP_GRACE_SECONDS)
         finally:
-            tasks = (work, stopped, *self._beside.values())
+            tasks: list[asyncio.Future[Any]] = [work, stopped, *self._beside.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

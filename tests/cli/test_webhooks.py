@@ -88,10 +88,13 @@ class Served:
         return answer.json()
 
 
-@pytest.fixture
-def served(quanpu: Quanpu, tmp_path: Path) -> Iterator[Served]:
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Starting a server takes longer than all that is asked of it: one serves all the tests."""
     environment = {
-        "DATABASE_URL": f"sqlite:///{tmp_path}/served.db",
+        "DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('served')}/served.db",
+        "ACCESS_TOKEN_TTL_SECONDS": "86400",
+        "QUANPU_OPERATOR_PASSWORD": PASSWORD,
         "TOKEN_SECRET": TOKEN_SECRET,
         "WORKER_EMBEDDED": "true",
         "WEBHOOK_ALLOW_LOOPBACK": "true",
@@ -99,20 +102,11 @@ def served(quanpu: Quanpu, tmp_path: Path) -> Iterator[Served]:
         "LANG": "en_US.UTF-8",
     }
     around = {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
-    subprocess.run(
-        [sys.executable, "-m", "app", "migrate"],
-        env=around,
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    made = quanpu(
-        "operator", "create", "--email", EMAIL, "--admin",
-        **environment, QUANPU_OPERATOR_PASSWORD=PASSWORD,
-    )  # fmt: skip
-    assert made.exit_code == 0, made.output
-    words = [sys.executable, "-m", "app", "serve", "--port", "0", "--json"]
-    with subprocess.Popen(words, env=around, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+    for words in (("migrate",), ("operator", "create", "--email", EMAIL, "--admin")):
+        done = [sys.executable, "-m", "app", *words]
+        subprocess.run(done, env=around, cwd=ROOT, check=True, capture_output=True)
+    serve = [sys.executable, "-m", "app", "serve", "--port", "0", "--json"]
+    with subprocess.Popen(serve, env=around, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout
             url = json.loads(server.stdout.readline())["url"]

@@ -183,8 +183,6 @@ NOT_OF_MEMBERS: Mapping[str, str] = {
     "ledger_entries": _BOOKS,
     "sandbox_entries": _BOOKS,
     "sandbox_notices": _BOOKS,
-    "stray_captures": _BOOKS,
-    "stray_refunds": _BOOKS,
     "webhook_endpoints": _SENT,
     "webhook_filters": _SENT,
     "webhook_secrets": _SENT,
