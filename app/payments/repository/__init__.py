@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.sql import all_rows, changed, first_row, table, upsert
-from app.payments.gateway import Charge, RefundState
+from app.payments.gateway import Charge
 from app.payments.models import (
     HELD_STATES,
     LIVE_STATES,
@@ -337,23 +337,6 @@ async def refund_named(
         statement = statement.join(_payments, _payments.c.id == _refunds.c.payment_id)
         statement = statement.where(_payments.c.gateway == gateway)
     return await first_row(db, statement.limit(1))
-
-
-async def rounds_of(db: AsyncSession, refund_id: UUID) -> dict[str, RefundState]:
-    """The furthest word on each round of a refund."""
-    statement = sa.select(_rounds).where(_rounds.c.refund_id == refund_id)
-    return {row["reference"]: row["state"] for row in await all_rows(db, statement)}
-
-
-async def tell_round(
-    db: AsyncSession, refund_id: UUID, reference: str, state: RefundState, at: datetime
-) -> None:
-    """Keep the word on a round; whoever calls holds the payment, so nobody tells it at once."""
-    told = {"state": state, "told_at": at}
-    row = upsert(db, _rounds).values(refund_id=refund_id, reference=reference, **told)
-    await db.execute(
-        row.on_conflict_do_update(index_elements=["refund_id", "reference"], set_=told)
-    )
 
 
 async def resend_later(db: AsyncSession, refund_id: UUID, at: datetime, error: str) -> None:

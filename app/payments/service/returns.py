@@ -23,6 +23,7 @@ from app.payments.events import (
 )
 from app.payments.gateway import GatewayRefund, RefundState
 from app.payments.models import HELD_STATES, PaymentState, RefundStatus
+from app.payments.repository import rounds as rounds_repository
 from app.payments.rules import REFUND_RANK, Standing, Verdict, round_name, standing
 from app.payments.service import postings
 from app.payments.service.charges import quarantine
@@ -95,13 +96,13 @@ async def _take_over(
     name: str,
     now: datetime,
 ) -> Verdict:
-    rounds = await repository.rounds_of(db, refund["id"])
+    rounds = await rounds_repository.rounds_of(db, refund["id"])
     before = rounds.get(name)
     if before is not None and REFUND_RANK[answer.state] <= REFUND_RANK[before]:
         if refund["state"] == RefundStatus.PENDING:
             await postpone_refund(db, refund, answer.reason or PENDING_THERE, now=now)
         return Verdict.UNCHANGED
-    await repository.tell_round(db, refund["id"], name, answer.state, answer.at)
+    await rounds_repository.tell_round(db, refund["id"], name, answer.state, answer.at)
     rounds[name] = answer.state
     after = standing(rounds, refund["gateway_reference"])
     await _write(db, refund, after, answer, now)
@@ -334,7 +335,9 @@ async def _own(db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund, now
     if not await repository.add_refund(db, refund):
         raise RefundReferenceUsed
     await postings.refund_owed(db, paid, refund, at=now)
-    await repository.tell_round(db, refund_id, answer.reference, RefundState.PENDING, answer.at)
+    await rounds_repository.tell_round(
+        db, refund_id, answer.reference, RefundState.PENDING, answer.at
+    )
     if paid["state"] == PaymentState.CAPTURED:
         await events.record(
             db,
