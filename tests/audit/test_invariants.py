@@ -142,11 +142,6 @@ async def lived(market: Market, clock: FrozenClock) -> Market:
     clock.advance(hours=3)
     await market.work()
     await market.work()
-    asked = await bob.post(
-        f"/v1/orders/{alone['id']}/after-sales", {"kind": "refund_only", "reason": "damaged"}
-    )
-    assert asked.status_code == 201, asked.text
-    await market.work()
     clock.advance(hours=1)
     return market
 
