@@ -105,9 +105,7 @@ def make_app(settings: Settings, clock: FrozenClock) -> FastAPI:
     """The application; each router is built once a process, as that takes longer than a test."""
     main = importlib.import_module("app.main")
     with mock.patch.object(main, "Database", make_database):
-        application: FastAPI = main.create_app(
-            settings, clock=clock, webhook_host_fault=host_fault
-        )
+        application: FastAPI = main.create_app(settings, clock=clock, webhook_host_fault=host_fault)
     routes = application.router.routes
     for place, route in enumerate(routes):
         if router := getattr(route, "original_router", None):
@@ -131,7 +129,7 @@ async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
 async def postgresql_test_url() -> AsyncIterator[str]:
     importlib.import_module("app.main")
     async with own_postgresql(SQLModel.metadata.sorted_tables) as url:
-        place = url.replace("postgresql://", "postgresql+asyncpg://")
+        place = make_settings(url).sqlalchemy_url
         keep(place)
         yield url
         await let_go(place)
