@@ -1,6 +1,7 @@
 """Databases, sessions and clients: real SQLite files and, where one answers, PostgreSQL."""
 
 import functools
+import gc
 import importlib
 import os
 import shutil
@@ -8,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -19,13 +21,20 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.routing import BaseRoute
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlmodel import SQLModel
 
 from app.core.db import Database
-from app.core.db import _engines as make_engines
-from app.core.events import Wiring
 from app.settings import Settings
+from tests.engines import (
+    address_of,
+    are_open,
+    empty_file,
+    keep,
+    let_go,
+    make_database,
+    remove,
+)
 from tests.fakes import FrozenClock
 
 # A deadline would be a timed assertion: it fails on a busy machine and tells nothing.
@@ -33,9 +42,11 @@ hypothesis.settings.register_profile("suite", max_examples=60, deadline=None)
 hypothesis.settings.register_profile("laws", max_examples=5_000, deadline=None)
 hypothesis.settings.load_profile("suite")
 
-Engines = tuple[AsyncEngine, AsyncEngine]
-
 TOKEN_SECRET = "a-secret-of-the-tests-that-is-long-enough"
+LISTED = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    "postgresql": "SELECT tablename FROM pg_tables WHERE schemaname = 'public'",
+}
 LOCAL_POSTGRESQL = "postgresql://postgres@127.0.0.1:5432/postgres"
 
 
@@ -57,6 +68,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", backends, scope="session")
 
 
+def pytest_collection_finish() -> None:
+    # What is there by now lives as long as the process; the collector need not look at it again
+    # and again, as the service does it at its start.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 def pytest_report_header() -> str:
     return f"databases: sqlite{', postgresql' if postgresql_url() else ' (no postgresql answers)'}"
 
@@ -74,22 +93,7 @@ def make_settings(url: str, **more: object) -> Settings:
 
 
 _included: dict[int, BaseRoute] = {}
-_opened: dict[str, Engines] = {}
 _sweepers: dict[str, asyncpg.Connection] = {}
-
-
-def kept_engines(settings: Settings) -> Engines:
-    """The engines for these settings, kept: what they have compiled serves every test."""
-    # The address is told apart: a dump keeps it secret.
-    key = f"{settings.sqlalchemy_url} {settings.model_dump_json()}"
-    if key not in _opened:
-        _opened[key] = make_engines(settings)
-    return _opened[key]
-
-
-def make_database(settings: Settings, wiring: Wiring, clock: FrozenClock) -> Database:
-    with mock.patch("app.core.db._engines", kept_engines):
-        return Database(settings, wiring=wiring, clock=clock)
 
 
 async def host_fault(host: str) -> str | None:
@@ -99,9 +103,9 @@ async def host_fault(host: str) -> str | None:
 
 def make_app(settings: Settings, clock: FrozenClock) -> FastAPI:
     """The application; each router is built once a process, as that takes longer than a test."""
-    create_app = importlib.import_module("app.main").create_app
-    with mock.patch("app.core.db._engines", kept_engines):
-        application: FastAPI = create_app(settings, clock=clock, webhook_host_fault=host_fault)
+    main = importlib.import_module("app.main")
+    with mock.patch.object(main, "Database", make_database):
+        application: FastAPI = main.create_app(settings, clock=clock, webhook_host_fault=host_fault)
     routes = application.router.routes
     for place, route in enumerate(routes):
         if router := getattr(route, "original_router", None):
@@ -110,18 +114,25 @@ def make_app(settings: Settings, clock: FrozenClock) -> FastAPI:
 
 
 @pytest.fixture(scope="session")
-async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Path]:
     importlib.import_module("app.main")  # registers every table
     path = tmp_path_factory.mktemp("template") / "empty.db"
     await create_tables(f"sqlite+aiosqlite:///{path}", SQLModel.metadata.sorted_tables)
-    return path
+    place = path.with_name("test.db")
+    keep(address_of(place))
+    yield path
+    await let_go(address_of(place))
+    remove(place)
 
 
 @pytest.fixture(scope="session")
 async def postgresql_test_url() -> AsyncIterator[str]:
     importlib.import_module("app.main")
     async with own_postgresql(SQLModel.metadata.sorted_tables) as url:
+        place = make_settings(url).sqlalchemy_url
+        keep(place)
         yield url
+        await let_go(place)
 
 
 @asynccontextmanager
@@ -164,10 +175,15 @@ async def database_url(prepared: Path | str) -> AsyncIterator[str]:
     """An empty database with all tables, at the same place for every test of the process."""
     if isinstance(prepared, Path):
         place = prepared.with_name("test.db")
-        shutil.copy(prepared, place)
+        if not place.exists():
+            shutil.copy(prepared, place)
         yield f"sqlite:///{place}"
-        for left in place.parent.glob("test.db*"):
-            left.unlink()
+        if not are_open(address_of(place)):
+            remove(place)
+        elif not empty_file(place):
+            await let_go(address_of(place))
+            keep(address_of(place))
+            remove(place)
         return
     yield prepared
     await empty_tables(prepared)
@@ -181,7 +197,7 @@ async def empty_tables(url: str) -> None:
         # Triggers keep the ledger from everybody else.
         await _sweepers[url].execute("SET session_replication_role = replica")
     connection = _sweepers[url]
-    found = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    found = await connection.fetch(LISTED["postgresql"])
     # Children before parents; the tests' own little tables have neither and go first.
     parents_first = [t.name for t in SQLModel.metadata.sorted_tables]
     depth = {name: place for place, name in enumerate(parents_first)}
@@ -232,8 +248,22 @@ async def client(application: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 
 async def rows_in(database: Database) -> dict[str, int]:
     """How many rows each table holds: the proof that a refusal wrote nothing."""
+    listed = LISTED["sqlite" if database.settings.is_sqlite else "postgresql"]
     async with database.reading() as session:
         connection = await session.connection()
-        names = await connection.run_sync(lambda c: sa.inspect(c).get_table_names())
-        counts = [sa.select(sa.literal(n), sa.func.count()).select_from(sa.table(n)) for n in names]
-        return {row[0]: row[1] for row in await session.execute(sa.union_all(*counts))}
+        names = [row[0] for row in await connection.exec_driver_sql(listed)]
+        counts = " UNION ALL ".join(f"SELECT '{n}', count(*) FROM \"{n}\"" for n in names)
+        return {row[0]: row[1] for row in await connection.exec_driver_sql(counts)}
+
+
+async def rows_of(database: Database, names: Sequence[str]) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of these tables, to be compared with what is there later."""
+    probe = " UNION ALL ".join(f"SELECT '{n}' WHERE EXISTS (SELECT 1 FROM \"{n}\")" for n in names)
+    found: dict[str, list[tuple[Any, ...]]] = {name: [] for name in names}
+    async with database.reading() as session:
+        connection = await session.connection()
+        # Most tables are empty, and asking each of them costs as much as reading it.
+        for (name,) in (await connection.exec_driver_sql(probe)).all():
+            rows = await connection.exec_driver_sql(f'SELECT * FROM "{name}"')
+            found[name] = sorted((tuple(row) for row in rows), key=repr)
+    return found

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.core.db import Database
+from tests.conftest import rows_of
 
 # Each yields the rows that are wrong.
 _CHECKS = {
@@ -212,9 +213,7 @@ async def facts(database: Database, kind: str) -> list[dict[str, Any]]:
 
 async def all_of(database: Database, name: str) -> list[tuple[Any, ...]]:
     """Every row of a table, to be compared with what is there later."""
-    async with database.reading() as db:
-        found = await db.execute(sa.text(f'SELECT * FROM "{name}"'))
-        return sorted((tuple(row) for row in found), key=repr)
+    return (await rows_of(database, [name]))[name]
 
 
 STATE = (
@@ -247,4 +246,4 @@ STATE = (
 
 async def state_of(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     """All that a refusal must leave as it was."""
-    return {name: await all_of(database, name) for name in STATE}
+    return await rows_of(database, STATE)
