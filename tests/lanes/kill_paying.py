@@ -25,7 +25,7 @@ from tests.lanes.kill import (
     own_server,
     waited,
 )
-from tests.lanes.lane import main, verdict
+from tests.lanes.lane import main, one_in_short, verdict
 from tests.lanes.money import DATABASE_PASSWORD, books_are_theirs, leaks
 from tests.lanes.report import Report
 from tests.lanes.shopper import Crowd
@@ -210,11 +210,5 @@ async def _settled(made: World) -> None:
     await made.quiet()
 
 
-def one_in_short() -> list[str]:
-    """All databases at full scale; else the one that production has, where there is one."""
-    found = own_backends()
-    return found if scale() == "full" else found[-1:]
-
-
 if __name__ == "__main__":
-    asyncio.run(main(run, (RANDOM_KEYS,), one_in_short))
+    asyncio.run(main(run, (RANDOM_KEYS,), one_in_short(own_backends)))
