@@ -17,7 +17,7 @@ ERASED = sa.text('erased_at IS NOT NULL')
 STATUSES = ('active', 'blocked')
 BY_ID = (
     'categories', 'products', 'variants', 'promotions', 'coupons', 'groups', 'seats', 'proofs_shown', 'payments',
-    'ledger_transactions', 'after_sales', 'refund_approvals',
+    'ledger_transactions', 'after_sales', 'refund_approvals', 'webhook_deliveries',
 )
 INDEXES = (
     *((f'ix_{table}_shop_id_id', table, ['shop_id', 'id']) for table in BY_ID),

@@ -158,6 +158,7 @@ class WebhookDelivery(SQLModel, table=True):
             sqlite_where=_ENDED,
         ),
         sa.Index("ix_webhook_deliveries_endpoint_id_id", "endpoint_id", "id"),
+        sa.Index("ix_webhook_deliveries_shop_id_id", "shop_id", "id"),
         sa.Index("ix_webhook_deliveries_endpoint_id_state_id", "endpoint_id", "state", "id"),
         sa.CheckConstraint("(event_id IS NULL) = (cause = 'test')", "cause"),
         sa.CheckConstraint("(state = 'pending') = (finished_at IS NULL)", "finished"),
