@@ -34,6 +34,8 @@ class KeptDatabase(Database):
         idle = not any(e.pool.checkedout() for e in (self.writer, self.reader))  # type: ignore[attr-defined]
         if not (idle and self.settings.sqlalchemy_url in _opened):
             await super().dispose()
+        # Opened by the few tests that need it, with time-outs of their own.
+        await self.dispose_patient()
 
 
 def keep(url: str) -> None:

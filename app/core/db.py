@@ -128,8 +128,13 @@ class Database:
         """Close every pooled connection."""
         await self.writer.dispose()
         await self.reader.dispose()
+        await self.dispose_patient()
+
+    async def dispose_patient(self) -> None:
+        """Close the pool for what takes long; it is opened again when it is asked for."""
         if self._patient is not None:
             await self._patient.dispose()
+            self._patient = None
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
