@@ -23,7 +23,7 @@ from app.settings import Settings
 Engines = tuple[AsyncEngine, AsyncEngine]
 Job = tuple["asyncio.Future[Any]", "partial[Any]"]
 
-_opened: dict[str, dict[str, Engines]] = {}
+_opened: dict[str, dict[str, tuple[AsyncEngine, ...]]] = {}
 _sweepers: dict[Path, "_Sweeper"] = {}
 
 
@@ -31,11 +31,23 @@ class KeptDatabase(Database):
     """A database whose connections the next test finds open, unless this one still holds some."""
 
     async def dispose(self) -> None:
-        idle = not any(e.pool.checkedout() for e in (self.writer, self.reader))  # type: ignore[attr-defined]
+        engines = [e for e in (self.writer, self.reader, self._patient) if e is not None]
+        idle = not any(engine.pool.checkedout() for engine in engines)  # type: ignore[attr-defined]
         if not (idle and self.settings.sqlalchemy_url in _opened):
             await super().dispose()
         # Opened by the few tests that need it, with time-outs of their own.
         await self.dispose_patient()
+
+    def _long_reader(self) -> AsyncEngine:
+        kept = _opened.get(self.settings.sqlalchemy_url)
+        if kept is None or self.settings.is_sqlite:
+            return super()._long_reader()
+        key = f"patient {_key(self.settings)}"
+        if key in kept:
+            (self._patient,) = kept[key]
+        found = super()._long_reader()
+        kept[key] = (found,)
+        return found
 
 
 def keep(url: str) -> None:
@@ -110,14 +122,16 @@ async def let_go(url: str) -> None:
 
 def kept_engines(settings: Settings) -> Engines:
     """The engines for these settings: what they have compiled serves every test."""
-    # Nothing else of the settings reaches an engine.
-    key = repr([v for k, v in settings.model_dump().items() if k.startswith("db_")])
-    url = settings.sqlalchemy_url
-    if url not in _opened:
+    kept = _opened.get(settings.sqlalchemy_url)
+    if kept is None:
         return _made(settings)
-    if key not in _opened[url]:
-        _opened[url][key] = _made(settings)
-    return _opened[url][key]
+    writer, reader = kept[_key(settings)] = kept.get(_key(settings)) or _made(settings)
+    return writer, reader
+
+
+def _key(settings: Settings) -> str:
+    # Nothing else of the settings reaches an engine.
+    return repr([v for k, v in settings.model_dump().items() if k.startswith("db_")])
 
 
 def make_database(settings: Settings, wiring: Wiring, clock: Clock) -> Database:
