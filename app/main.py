@@ -87,7 +87,7 @@ def create_app(
     _add_routes(app, settings)
     add_rendering(app)
     add_layers(app, settings)
-    describe(app, webhooks_of(WIRING.kinds))
+    describe(app, partial(webhooks_of, WIRING.kinds))
     return app
 
 

@@ -1,5 +1,6 @@
 """The OpenAPI description: one error shape, named security schemes, no framework leftovers."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -15,15 +16,21 @@ SUMMARY = "Community shops: group buy, promotions, trust. Amounts are integers i
 Section = tuple[dict[str, Any], dict[str, Any]]
 
 
-def describe(app: FastAPI, webhooks: Section = ({}, {})) -> None:
+def no_messages() -> Section:
+    """The section of a service that sends none."""
+    return {}, {}
+
+
+def describe(app: FastAPI, webhooks: Callable[[], Section] = no_messages) -> None:
     """Give the application an `openapi()` that tells the whole contract.
 
-    `webhooks` is the section of the messages we send, and the components that it names.
+    `webhooks` makes the section of the messages we send, and the components that it names. It is
+    asked with the document and not at the start: schemas take longer than all the rest of it.
     """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app, webhooks)
+            app.openapi_schema = _document(app, webhooks())
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
