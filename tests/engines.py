@@ -23,7 +23,7 @@ from app.settings import Settings
 Engines = tuple[AsyncEngine, AsyncEngine]
 Job = tuple["asyncio.Future[Any]", "partial[Any]"]
 
-_opened: dict[str, dict[str, tuple[AsyncEngine, ...]]] = {}
+_opened: dict[str, dict[str, Engines]] = {}
 _sweepers: dict[Path, "_Sweeper"] = {}
 
 
@@ -31,23 +31,11 @@ class KeptDatabase(Database):
     """A database whose connections the next test finds open, unless this one still holds some."""
 
     async def dispose(self) -> None:
-        engines = [e for e in (self.writer, self.reader, self._patient) if e is not None]
-        idle = not any(engine.pool.checkedout() for engine in engines)  # type: ignore[attr-defined]
+        idle = not any(e.pool.checkedout() for e in (self.writer, self.reader))  # type: ignore[attr-defined]
         if not (idle and self.settings.sqlalchemy_url in _opened):
             await super().dispose()
         # Opened by the few tests that need it, with time-outs of their own.
         await self.dispose_patient()
-
-    def _long_reader(self) -> AsyncEngine:
-        kept = _opened.get(self.settings.sqlalchemy_url)
-        if kept is None or self.settings.is_sqlite:
-            return super()._long_reader()
-        key = f"patient {_key(self.settings)}"
-        if key in kept:
-            (self._patient,) = kept[key]
-        found = super()._long_reader()
-        kept[key] = (found,)
-        return found
 
 
 def keep(url: str) -> None:
