@@ -165,6 +165,9 @@ async def do(world: World, operation: Operation, who: Who) -> httpx2.Response:
     elif operation.path == "/v1/communities/{community_id}/leave":
         joined = await caller.post(operation.url(ids).replace("/leave", "/join"))
         assert joined.status_code == 200, joined.text
+    elif operation.path.endswith("/webhook-endpoints/{endpoint_id}/enable"):
+        off = await caller.post(operation.url(ids).replace("/enable", "/disable"))
+        assert off.status_code == 200, off.text
     if operation.path == HOOK:
         sent = message()
         told = {"content": sent, "headers": sign(sent, world.hill.now)}

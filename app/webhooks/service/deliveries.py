@@ -122,6 +122,9 @@ async def send_test(
         "sample": sample_of(known, shop_id=shop_id, at=now),
     }
     await repository.add_test(db, delivery, now=now)
+    subject = ("webhook_endpoint", endpoint_id)
+    change = (None, {"kind": kind})
+    await note(db, "webhooks.tested", subject, at=now, shop_id=shop_id, change=change)
     return await delivery_of_shop(db, shop_id, delivery_id)
 
 
