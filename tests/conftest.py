@@ -21,26 +21,22 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.routing import BaseRoute
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlmodel import SQLModel
 
+from app.core.clock import Clock
 from app.core.db import Database
+from app.core.db import _engines as make_engines
+from app.core.events import Wiring
 from app.settings import Settings
-from tests.engines import (
-    address_of,
-    are_open,
-    empty_file,
-    keep,
-    let_go,
-    make_database,
-    remove,
-)
 from tests.fakes import FrozenClock
 
 # A deadline would be a timed assertion: it fails on a busy machine and tells nothing.
 hypothesis.settings.register_profile("suite", max_examples=60, deadline=None)
 hypothesis.settings.register_profile("laws", max_examples=5_000, deadline=None)
 hypothesis.settings.load_profile("suite")
+
+Engines = tuple[AsyncEngine, AsyncEngine]
 
 TOKEN_SECRET = "a-secret-of-the-tests-that-is-long-enough"
 LISTED = {
@@ -93,7 +89,23 @@ def make_settings(url: str, **more: object) -> Settings:
 
 
 _included: dict[int, BaseRoute] = {}
+_opened: dict[str, Engines] = {}
 _sweepers: dict[str, asyncpg.Connection] = {}
+
+
+def kept_engines(settings: Settings) -> Engines:
+    """The engines for these settings, kept: what they have compiled serves every test."""
+    # Nothing else of the settings reaches an engine; the address is told apart, being secret.
+    told = [v for k, v in settings.model_dump().items() if k.startswith("db_")]
+    key = f"{settings.sqlalchemy_url} {told}"
+    if key not in _opened:
+        _opened[key] = make_engines(settings)
+    return _opened[key]
+
+
+def make_database(settings: Settings, wiring: Wiring, clock: Clock) -> Database:
+    with mock.patch("app.core.db._engines", kept_engines):
+        return Database(settings, wiring=wiring, clock=clock)
 
 
 async def host_fault(host: str) -> str | None:
@@ -104,7 +116,7 @@ async def host_fault(host: str) -> str | None:
 def make_app(settings: Settings, clock: FrozenClock) -> FastAPI:
     """The application; each router is built once a process, as that takes longer than a test."""
     main = importlib.import_module("app.main")
-    with mock.patch.object(main, "Database", make_database):
+    with mock.patch("app.core.db._engines", kept_engines):
         application: FastAPI = main.create_app(settings, clock=clock, webhook_host_fault=host_fault)
     routes = application.router.routes
     for place, route in enumerate(routes):
@@ -114,25 +126,18 @@ def make_app(settings: Settings, clock: FrozenClock) -> FastAPI:
 
 
 @pytest.fixture(scope="session")
-async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Path]:
+async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     importlib.import_module("app.main")  # registers every table
     path = tmp_path_factory.mktemp("template") / "empty.db"
     await create_tables(f"sqlite+aiosqlite:///{path}", SQLModel.metadata.sorted_tables)
-    place = path.with_name("test.db")
-    keep(address_of(place))
-    yield path
-    await let_go(address_of(place))
-    remove(place)
+    return path
 
 
 @pytest.fixture(scope="session")
 async def postgresql_test_url() -> AsyncIterator[str]:
     importlib.import_module("app.main")
     async with own_postgresql(SQLModel.metadata.sorted_tables) as url:
-        place = make_settings(url).sqlalchemy_url
-        keep(place)
         yield url
-        await let_go(place)
 
 
 @asynccontextmanager
@@ -175,15 +180,10 @@ async def database_url(prepared: Path | str) -> AsyncIterator[str]:
     """An empty database with all tables, at the same place for every test of the process."""
     if isinstance(prepared, Path):
         place = prepared.with_name("test.db")
-        if not place.exists():
-            shutil.copy(prepared, place)
+        shutil.copy(prepared, place)
         yield f"sqlite:///{place}"
-        if not are_open(address_of(place)):
-            remove(place)
-        elif not empty_file(place):
-            await let_go(address_of(place))
-            keep(address_of(place))
-            remove(place)
+        for left in place.parent.glob("test.db*"):
+            left.unlink()
         return
     yield prepared
     await empty_tables(prepared)

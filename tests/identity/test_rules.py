@@ -26,6 +26,7 @@ READS = {
     Right.COMMUNITY_READ,
     Right.ORDERS_READ,
     Right.LEDGER_READ,
+    Right.WEBHOOKS_READ,
     Right.AUDIT_READ,
 }
 
@@ -40,6 +41,7 @@ def test_staff_manage_neither_people_nor_keys_and_read_no_audit() -> None:
         Right.STAFF_WRITE,
         Right.API_KEYS_WRITE,
         Right.REFUND_LIMIT_WRITE,
+        Right.WEBHOOKS_WRITE,
         Right.LEDGER_READ,
         Right.AUDIT_READ,
     }

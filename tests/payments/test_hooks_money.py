@@ -189,7 +189,8 @@ async def test_while_a_dispute_is_open_nothing_leaves_the_house(
     assert shipped.status_code == 200
     clock.advance(minutes=1)
     await market.work()
-    assert [w.amount for w in desk.provider.asked] == [100, SOLO_AMOUNT - 5_100]
+    # One moment later all may go, in any order.
+    assert sorted(w.amount for w in desk.provider.asked) == [100, SOLO_AMOUNT - 5_100]
     assert len(await facts(market.database, "payment.dispute_opened")) == 1
     assert len(await facts(market.database, "payment.dispute_closed")) == 1
     assert await desk.broken() == []
