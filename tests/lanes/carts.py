@@ -1,7 +1,8 @@
 """`make carts`: what operators are shown, buyers are quoted and orders cost is one price.
 
 Random carts over HTTP on real servers, among live promotions of every kind, some of which run out:
-each is previewed by an operator, quoted and placed. SCALE=ci|full, BACKENDS=sqlite,postgresql.
+each is previewed by an operator, quoted and placed. SCALE=ci|full, BACKENDS=sqlite,postgresql; at
+ci scale it runs on one database.
 `--seed-fault one-fen-dearer` changes the shop between a preview and its quote: the lane must fail.
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.core.security import PrincipalKind
-from tests.lanes.lane import main, verdict
+from tests.lanes.lane import main, one_in_short, verdict
 from tests.lanes.report import Report
 from tests.lanes.world import Buyer, World, scale, world
 from tests.orders.carts import Carts, Send, open_carts
@@ -102,4 +103,4 @@ async def _pass_time(made: World) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(run, (ONE_FEN_DEARER,)))
+    asyncio.run(main(run, (ONE_FEN_DEARER,), one_in_short()))

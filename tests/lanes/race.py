@@ -1,7 +1,7 @@
 """`make race`: many clients on the last of everything, on real servers, judged exactly.
 
-SCALE=ci|full, BACKENDS=sqlite,postgresql. `--seed-fault NAME` runs a short story, breaks the
-database in that one way and goes on: the lane must then fail.
+SCALE=ci|full, BACKENDS=sqlite,postgresql; at ci scale it runs on one database. `--seed-fault NAME`
+runs a short story, breaks the database in that one way and goes on: the lane must then fail.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import time
 
 from tests.lanes import faults, race_groups, race_money, race_promotions, race_seats
 from tests.lanes.checks import broken_in
-from tests.lanes.lane import main, verdict
+from tests.lanes.lane import main, one_in_short, verdict
 from tests.lanes.race_seats import SIZES, Race
 from tests.lanes.report import Report
 from tests.lanes.world import World, scale, world
@@ -121,4 +121,4 @@ async def _rest(race: Race, when: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(run))
+    asyncio.run(main(run, found=one_in_short()))
