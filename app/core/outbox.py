@@ -50,17 +50,20 @@ class Deliverer:
                 known.append(row)
             else:
                 await self._leave(row)
-        if known and await self._followed(known):
-            await self._deliver_all(known)
+        if known:
+            await self._deliver_all(known, unheard=await self._unheard(known))
         return len(rows)
 
-    async def _followed(self, rows: Sequence[sa.RowMapping]) -> bool:
-        """Let every follower hear the batch; a fault of one puts all of it off, not done."""
-        for name, follower in self.wiring.followers:
-            if not await self._follow(name, follower, rows):
-                await self._put_off(rows, f"failed: {name}")
-                return False
-        return True
+    async def _unheard(self, rows: Sequence[sa.RowMapping]) -> list[str]:
+        """Let every follower hear the batch; the names of those that failed.
+
+        Handlers move money: they hear their facts all the same, which are then heard again.
+        """
+        return [
+            name
+            for name, follower in self.wiring.followers
+            if not await self._follow(name, follower, rows)
+        ]
 
     async def _follow(self, name: str, follower: Follower, rows: Sequence[sa.RowMapping]) -> bool:
         try:
@@ -72,15 +75,11 @@ class Deliverer:
         OUTBOX_DELIVERED.labels(name, "done").inc()
         return True
 
-    async def _put_off(self, rows: Sequence[sa.RowMapping], reason: str) -> None:
-        now = self.database.clock.now()
-        await self.database.transact(lambda db: _postpone_all(db, rows, reason, now))
-
-    async def _deliver_all(self, rows: Sequence[sa.RowMapping]) -> None:
+    async def _deliver_all(self, rows: Sequence[sa.RowMapping], *, unheard: list[str]) -> None:
         idle: list[UUID] = []
         for row in rows:
-            if self.wiring.handlers.get(row["kind"]):
-                await self._deliver(row)
+            if unheard or self.wiring.handlers.get(row["kind"]):
+                await self._deliver(row, unheard)
             else:
                 idle.append(row["id"])
         if idle:
@@ -114,13 +113,12 @@ class Deliverer:
         now = self.database.clock.now()
         await self.database.transact(lambda db: _postpone(db, row, "unknown kind", now))
 
-    async def _deliver(self, row: sa.RowMapping) -> None:
+    async def _deliver(self, row: sa.RowMapping, unheard: Sequence[str] = ()) -> None:
         request_id_var.set(row["request_id"])
-        failures = [
-            name
-            for name, listener in self.wiring.handlers[row["kind"]]
-            if not await self._hear(row, name, listener)
-        ]
+        failures = [*unheard]
+        for name, listener in self.wiring.handlers.get(row["kind"], ()):
+            if not await self._hear(row, name, listener):
+                failures.append(name)
         now = self.database.clock.now()
         if failures:
             told = f"failed: {', '.join(failures)}"
@@ -172,13 +170,6 @@ async def _postpone(db: AsyncSession, row: sa.RowMapping, reason: str, now: date
             last_error=reason[:500],
         )
     )
-
-
-async def _postpone_all(
-    db: AsyncSession, rows: Sequence[sa.RowMapping], reason: str, now: datetime
-) -> None:
-    for row in rows:
-        await _postpone(db, row, reason, now)
 
 
 async def pending_facts(db: AsyncSession) -> int:

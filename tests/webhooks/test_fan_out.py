@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.community.events import MemberJoined
-from app.core.events import Wiring, flush_events, record
+from app.core.events import Wiring, flush_events, on, record
 from app.core.outbox import BACKOFF_SECONDS, Deliverer
 from app.webhooks.service import fan_out
 from app.wiring import EVENTS, HANDLERS, REACTIONS, WIRING
@@ -186,6 +186,28 @@ async def test_a_follower_that_fails_puts_the_batch_off_and_leaves_nothing_behin
     assert deaf.heard == [2, 2]
     assert len(await board.rows()) == 2
     assert all(row["done_at"] and not row["last_error"] for row in await board.rows(outbox))
+
+
+async def test_handlers_hear_once_what_a_follower_fails_to(
+    board: Switchboard, clock: FrozenClock
+) -> None:
+    await board.joined("ann", "bob")
+    deaf = Deaf()
+    paid: list[UUID] = []
+
+    async def pay(_: AsyncSession, fact: MemberJoined) -> None:
+        paid.append(fact.member_id)
+
+    handlers = [on(MemberJoined, pay)]
+    deliverer = Deliverer(board.database, Wiring.of(REACTIONS, handlers, EVENTS, [deaf.hear]))
+    assert await deliverer.run_once() == 2
+    assert len(paid) == 2
+    assert all(row["done_at"] is None for row in await board.rows(outbox))
+    clock.advance(seconds=BACKOFF_SECONDS[0])
+    deaf.fails = False
+    assert await deliverer.run_once() == 2
+    assert len(paid) == 2
+    assert all(row["done_at"] for row in await board.rows(outbox))
 
 
 async def test_kinds_of_a_newer_release_are_left_to_its_workers(
