@@ -125,7 +125,7 @@ async def test_a_crash_between_hearing_and_marking_loses_and_doubles_nothing(
     assert await board.rows() == []
     clock.advance(seconds=seconds)
     claimed = await board.database.transact(lambda db: first._claim(db, clock.now()))
-    assert await first._followed(claimed)
+    assert await first._unheard(claimed) == []
     assert len(await board.rows()) == 2
     clock.advance(seconds=seconds)
     assert await board.deliver() == 2
