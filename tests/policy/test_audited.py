@@ -14,6 +14,8 @@ from tests.policy.table import POLICY, Kind, Who
 from tests.policy.test_policy import do
 from tests.policy.world import World
 
+pytestmark = pytest.mark.one_database
+
 LOG, FACTS = SQLModel.metadata.tables["audit_log"], SQLModel.metadata.tables["outbox_events"]
 # Routes of operators that are no GET and change nothing that anybody would ask about.
 CHANGE_NOTHING = {

@@ -11,6 +11,8 @@ from app.settings import Settings
 from tests.conftest import make_settings
 from tests.policy.contract import PROBLEM, Operation, document, operations
 
+pytestmark = pytest.mark.one_database
+
 ORIGIN = "https://h5.shop.example"
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 PATHS = sorted(document()["paths"])

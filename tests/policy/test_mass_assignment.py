@@ -15,6 +15,8 @@ from tests.policy.table import POLICY, Kind, Who
 from tests.policy.test_policy import request_of
 from tests.policy.world import World, send
 
+pytestmark = pytest.mark.one_database
+
 SMUGGLED: dict[str, Any] = {
     "price": 1,
     "amount": 1,

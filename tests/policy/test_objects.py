@@ -14,6 +14,8 @@ from tests.policy.table import POLICY, SHOP, Kind, Who
 from tests.policy.test_policy import request_of
 from tests.policy.world import World, send
 
+pytestmark = pytest.mark.one_database
+
 Ids = dict[str, UUID]
 PROMOTION = {
     "name_zh": "一折",

@@ -28,6 +28,8 @@ from tests.policy.table import (
 )
 from tests.policy.world import World, Yard, send
 
+pytestmark = pytest.mark.one_database
+
 HOOK = "/v1/hooks/{gateway}"
 UNSEALED = "c2VhbGVk"
 
