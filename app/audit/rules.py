@@ -1,12 +1,12 @@
 """What a difference between our books and a provider's is called, and which can be mended."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from app.payments.gateway import Charge, ChargeState, Dispute, GatewayRefund, RefundState
+from app.payments.gateway import Charge, ChargeState, Dispute, GatewayRefund, RefundState, Told
 
 Row = Mapping[Any, Any]
 
@@ -149,6 +149,24 @@ def missing_refund(gateway: str, row: Row) -> Difference:
         "nothing",
         row["done_at"],
     )
+
+
+def came_and_went(nobodys: Iterable[Told]) -> set[str]:
+    """Names of charges that nobody here knows and that were given back whole, and of their refunds.
+
+    So end those whose orders were lost with a database: there is nothing left to be done.
+    """
+    known = list(nobodys)
+    back: dict[str, list[GatewayRefund]] = {}
+    for told in known:
+        if isinstance(told, GatewayRefund) and told.state is RefundState.SUCCEEDED:
+            back.setdefault(told.charge_reference or "", []).append(told)
+    gone: set[str] = set()
+    for told in known:
+        refunds = back.get(told.reference, [])
+        if isinstance(told, Charge) and sum(r.amount or 0 for r in refunds) == told.amount:
+            gone |= {told.reference, *(r.reference for r in refunds)}
+    return gone
 
 
 def is_told_on(difference: Difference) -> bool:

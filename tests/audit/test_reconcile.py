@@ -255,6 +255,30 @@ async def test_a_payment_that_was_captured_twice_is_noted_until_it_is_back(marke
     await market.balanced(settled=False)
 
 
+@pytest.mark.parametrize("repairs", [False, True])
+async def test_what_nobody_here_knows_is_settled_once_it_has_gone_back_whole(
+    market: Market, repairs: bool
+) -> None:
+    """A buyer paid, the database was lost, the copy that came back has never heard of the order."""
+    _, order = await paid(market)
+    lost = charge_of(order, payment_id=new_id(), reference="lost-1")
+    half = refund_of(lost, payment_id=None, amount=order["total_amount"] - 1)
+    rest = replace(half, reference="by-hand-2", amount=1)
+    bounced = replace(half, reference="by-hand-3", amount=1, state=RefundState.FAILED)
+    before = await state_of(market.database)
+    for told, wanted in (
+        ((lost,), ["charge_unknown_here"]),
+        ((lost, half), ["charge_unknown_here", "refund_unknown_here"]),
+        ((lost, half, bounced), ["charge_unknown_here", "refund_unknown_here"]),
+        ((lost, half, rest), []),
+        ((lost, half, bounced, rest), []),
+        ((half, rest), ["refund_unknown_here"] * 2),
+    ):
+        books = Books(charge_of(order), *told)
+        assert kinds(await compared(market, books, repairs=repairs)) == wanted
+    assert await state_of(market.database) == before
+
+
 async def test_money_that_only_we_know_of_is_told(market: Market) -> None:
     operator = await market.as_owner(market.shop_id)
     _, order = await paid(market)

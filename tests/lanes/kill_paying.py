@@ -7,7 +7,6 @@ it: the lane must then fail.
 """
 
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -26,7 +25,7 @@ from tests.lanes.kill import (
     waited,
 )
 from tests.lanes.lane import main, one_in_short, verdict
-from tests.lanes.money import DATABASE_PASSWORD, books_are_theirs, leaks
+from tests.lanes.money import DATABASE_PASSWORD, books_are_theirs, leaks, reconciled
 from tests.lanes.report import Report
 from tests.lanes.shopper import Crowd
 from tests.lanes.till import Payer, Provider, bought, crowd_of, refund
@@ -67,7 +66,7 @@ async def run(backend: str, fault: str | None) -> bool:
             await _under_fire(made, report, provider, nemesis)
             await _away(made, report, provider)
             await bounced(made, report, provider)
-            await _settled(made)
+            await settled(made)
             report.line("all", f"{time.monotonic() - began_at:.0f} s")
             await _reconciled(made, report)
             await books_are_theirs(made, report, provider.truth)
@@ -190,17 +189,14 @@ async def _refused_fast(
 async def _reconciled(made: World, report: Report) -> None:
     """By the operator's command: once with repairs, and then nothing may be left to say."""
     for options in (["--repair"], []):
-        words = ["payments", "reconcile", "--since", "2d", "--gateway", "stripe", "--json"]
-        child = made.command("reconcile", [*words, *options])
-        await child.start()
-        await child.done()
-        told = json.loads(child.log().strip().splitlines()[-1])
-        kinds = Counter(difference["kind"] for difference in told["differences"])
-        report.line(" ".join(["reconcile", *options]), f"{dict(kinds)}, {told['mended']} mended")
+        found = await reconciled(made, *options)
+        kinds = Counter(difference["kind"] for difference in found)
+        mended = sum(difference["is_mended"] for difference in found)
+        report.line(" ".join(["reconcile", *options]), f"{dict(kinds)}, {mended} mended")
     report.same("differences after the repair", dict(kinds), {})
 
 
-async def _settled(made: World) -> None:
+async def settled(made: World) -> None:
     """Let hours pass until nothing is left to do."""
     for _ in range(HOURS_MAX):
         await made.advance(HOUR_SECONDS)

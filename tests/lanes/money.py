@@ -1,5 +1,6 @@
 """Our books against the truth of a provider, and whether anything told a secret."""
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -34,10 +35,10 @@ SECRETS = {
 async def books_are_theirs(made: World, report: Report, truth: Path) -> None:
     """Every yuan that the provider took or gave back is in our books, once, and no other."""
     facts = facts_in(truth)
-    theirs = _by_intent(facts)
+    theirs = by_intent(facts)
     rows = [row for row in await made.rows(OURS) if row["state"] == "captured"]
     ours = {row["reference"]: (row["amount"], row["refunded_amount"]) for row in rows}
-    report.same("captures and refunds, by payment", _other(ours, theirs), {})
+    report.same("captures and refunds, by payment", other(ours, theirs), {})
     report.same("captured payments with the same name", len(rows), len(ours))
     times = Counter(row["order_id"] for row in rows)
     report.same("orders with two captures", [o for o, n in times.items() if n > 1], [])
@@ -60,7 +61,8 @@ async def books_are_theirs(made: World, report: Report, truth: Path) -> None:
     report.expect(back, "nothing was ever given back: nothing was proven")
 
 
-def _by_intent(facts: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
+def by_intent(facts: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
+    """What the provider took and gave back, by payment."""
     found: dict[str, tuple[int, int]] = {}
     for fact in facts:
         taken, back = found.get(fact["payment_intent"], (0, 0))
@@ -75,9 +77,22 @@ def _by_intent(facts: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _other(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+def other(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """What the two say differently, ours first."""
     names = ours.keys() | theirs.keys()
     return {n: (ours.get(n), theirs.get(n)) for n in names if ours.get(n) != theirs.get(n)}
+
+
+async def reconciled(made: World, *options: str) -> list[dict[str, Any]]:
+    """Every difference that the operator's command finds."""
+    words = ["payments", "reconcile", "--since", "2d", "--gateway", "stripe", "--json"]
+    child = made.command("reconcile", [*words, *options])
+    await child.start()
+    # It ends with 1 while a difference is left that nothing mends.
+    await child.done(codes=(0, 1))
+    told = json.loads(child.log().strip().splitlines()[-1])
+    found: list[dict[str, Any]] = told["differences"]
+    return found
 
 
 async def leaks(made: World) -> list[str]:

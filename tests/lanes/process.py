@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import httpx2
@@ -96,11 +96,11 @@ class Process:
                 await asyncio.sleep(0.05)
         raise TimeoutError(f"{self.name} is not ready:\n{self.log()[-3_000:]}")
 
-    async def done(self) -> None:
-        """Wait until a command has come to a good end."""
+    async def done(self, codes: Collection[int] = (0,)) -> None:
+        """Wait until a command has come to one of these ends."""
         assert self._child is not None
         code = await asyncio.wait_for(self._child.wait(), READY_SECONDS_MAX)
-        assert code == 0, f"{self.name} ended with {code}:\n{self.log()[-3_000:]}"
+        assert code in codes, f"{self.name} ended with {code}:\n{self.log()[-3_000:]}"
 
     async def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         """Signal the whole group and, for SIGKILL, wait until it is gone."""

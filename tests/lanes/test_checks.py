@@ -6,7 +6,10 @@ import pytest
 
 from tests.lanes import faults
 from tests.lanes.checks import CHECKS, Found, broken, broken_promises
+from tests.lanes.marks import SHORT
 from tests.lanes.world import World
+
+pytestmark = SHORT
 
 
 async def found_after(sold: World, fault: faults.Fault | None) -> Found:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.audit.repository import reconcile as repository
 from app.audit.rules import (
     Difference,
+    came_and_went,
     is_told_on,
     missing_payment,
     missing_refund,
@@ -44,6 +45,7 @@ async def reconcile(
     second run finds nothing left to mend.
     """
     found: list[Difference] = []
+    nobodys: list[Told] = []
     seen: set[UUID | str] = set()
     async for page in _pages(gateway.statement(since)):
         ours = await _our_side(database, gateway.name, page)
@@ -57,8 +59,10 @@ async def reconcile(
             difference = _difference(gateway.name, told, row)
             if difference is not None:
                 found.append(await _mended(database, told, difference) if repairs else difference)
-    found += await _not_there(database, gateway.name, since, seen)
-    return found
+                nobodys += [told] if row is None and not found[-1].is_mended else []
+    gone = came_and_went(nobodys)
+    found = [difference for difference in found if difference.reference not in gone]
+    return found + await _not_there(database, gateway.name, since, seen)
 
 
 async def _pages(statement: AsyncIterator[Told]) -> AsyncIterator[list[Told]]:
