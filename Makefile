@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-inp
 # Compiling the service and its tests takes longer than importing them; it is done once for all
 # the processes that tests and lanes start.
 export PYTHONDONTWRITEBYTECODE :=
-.PHONY: help demo run worker test check fmt migrate bench beibei laws race kill fuzz carts webhooks
+.PHONY: help demo run worker test check fmt migrate bench beibei laws race kill fuzz carts webhooks restore
 
 help:  ## print these words
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -79,6 +79,9 @@ kill: $(DEV)  ## servers, workers and the database killed under load (SCALE=ci|f
 
 webhooks: $(DEV)  ## workers send to receivers that are bad; nothing lost, nobody delayed (SCALE=ci|full)
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.webhooks $(ARGS)
+
+restore: $(DEV)  ## a copy made under load, the loss of everything, and the copy put back (SCALE=ci|full)
+	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.restore $(ARGS)
 
 fuzz: $(DEV)  ## schemathesis against a running server (SCALE=ci|full)
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.fuzz

@@ -46,6 +46,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('idempotency_answers', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_idempotency_answers_created_at'), ['created_at'], unique=False)
+        batch_op.create_index('ix_idempotency_answers_in_flight', ['lease_until'], unique=False, postgresql_where=sa.text('status IS NULL'), sqlite_where=sa.text('status IS NULL'))
         batch_op.create_index(batch_op.f('ix_idempotency_answers_subject_id'), ['subject_id'], unique=False)
 
     op.create_table('members',
@@ -852,6 +853,7 @@ def downgrade() -> None:
     op.drop_table('members')
     with op.batch_alter_table('idempotency_answers', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_idempotency_answers_subject_id'))
+        batch_op.drop_index('ix_idempotency_answers_in_flight', postgresql_where=sa.text('status IS NULL'), sqlite_where=sa.text('status IS NULL'))
         batch_op.drop_index(batch_op.f('ix_idempotency_answers_created_at'))
 
     op.drop_table('idempotency_answers')

@@ -31,6 +31,8 @@ from app.promotions.rules.trials import Pair, Stage, priced, priced_without
 # Keeps the references that a shop makes up apart from those of refunds that the rules demand.
 OF_THE_SHOP = "shop:"
 OF_AFTER_SALES = "after_sales:"
+# What the rules themselves owe a buyer: the whole of a payment, or what a group has earned back.
+EVERYTHING, REBATE = "everything", "group_rebate"
 
 STATUS_MOVES: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.PLACED: frozenset({OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.EXPIRED}),

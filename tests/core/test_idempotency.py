@@ -14,7 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.db import Database
 from app.core.errors import AlreadyExists, NotFound, Unavailable
 from app.core.http.idempotency import IdempotencyAnswer, prune_answers
+from app.core.http.jobs import ABANDONED_AFTER, forget_attempts
+from app.core.ids import new_id
+from app.core.jobs import JobContext
 from app.core.sql import table
+from app.settings import Settings
 from tests.core.conftest import all_rows, keyed, problem_of
 from tests.core.little import Script
 from tests.core.test_route import collision
@@ -335,6 +339,29 @@ async def test_one_who_was_overtaken_neither_answers_nor_releases(
     assert await all_rows(database) == ONE_EFFECT
     again = await client.post("/v1/things/outside", json=WISH, headers=headers)
     assert again.content == answers[0].content
+
+
+async def test_an_attempt_that_nobody_comes_back_for_is_forgotten(
+    client: httpx2.AsyncClient, database: Database, settings: Settings, clock: FrozenClock
+) -> None:
+    context = JobContext(settings, database, {})
+    answered = await client.post("/v1/things", json=WISH, headers=keyed("answered"))
+    cut_off = sa.insert(table(IdempotencyAnswer)).values(
+        scope="cut-off",
+        subject_id=new_id(),
+        request_hash="",
+        lease_until=clock.now(),
+        created_at=clock.now(),
+    )
+    await database.transact(lambda db: db.execute(cut_off))
+    clock.advance(seconds=ABANDONED_AFTER.total_seconds())
+    assert await forget_attempts(context) == 0
+    clock.advance(seconds=1)
+    assert await forget_attempts(context) == 1
+    assert await forget_attempts(context) == 0
+    again = await client.post("/v1/things", json=WISH, headers=keyed("answered"))
+    assert again.content == answered.content
+    assert again.headers["idempotency-replayed"] == "true"
 
 
 async def test_old_answers_are_pruned_in_batches(

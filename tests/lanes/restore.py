@@ -33,8 +33,11 @@ CAPTURED: Mapping[str, int] = {"ci": 40, "full": 400}
 LOAD_SECONDS_MAX = 600
 IDLE_SECONDS_MAX = 60
 RECONCILED_TRIES_MAX = 10
+# The worker looks for them once a minute.
+FORGOTTEN_SECONDS_MAX = 90
 UNRECONCILED = "unreconciled"
 _CAPTURED = "SELECT COUNT(*) FROM payments WHERE state = 'captured'"
+_CUT_OFF = "SELECT COUNT(*) FROM idempotency_answers WHERE status IS NULL"
 _SENT_BACK = "SELECT COUNT(*) FROM refunds WHERE state = 'succeeded' AND order_id = :id"
 
 
@@ -142,6 +145,7 @@ class Disaster:
         report.same("the ledger's clearing account", await made.number(CLEARING), net)
         report.line("books", f"{len(ours)} captures, {net} fen at the provider, as ours")
         await made.quiet()
+        await self._nobody_waits()
         await by_the_product(made, report)
         await made.stop()
         async with made.engine.connect() as connection:
@@ -172,6 +176,13 @@ class Disaster:
                     shopper.result()
             await asyncio.sleep(0.2)
         return found
+
+    async def _nobody_waits(self) -> None:
+        """Requests that were cut off by the copy: nobody comes again for them, and they go."""
+        ends_at = time.monotonic() + FORGOTTEN_SECONDS_MAX
+        while await self.made.number(_CUT_OFF):
+            assert time.monotonic() < ends_at, "keys of requests that were cut off are kept"
+            await asyncio.sleep(0.5)
 
     async def _known(self) -> set[str]:
         rows = await self.made.rows("SELECT reference FROM payments WHERE reference IS NOT NULL")

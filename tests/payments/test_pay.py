@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.core.db import Database
+from app.core.ids import derived_id
 from app.payments import repository as payments_repository
 from app.payments import service as payments
 from app.payments.gateway import Charge, ChargeState
@@ -340,6 +341,8 @@ async def test_a_second_capture_of_one_order_is_kept_apart(market: Market) -> No
     assert len(await facts(market.database, "payment.captured")) == 1
     [back] = now["refunds"]
     assert (back["amount"], back["reason"]) == (order["total_amount"], "second_capture")
+    # Set aside again after its row was lost, it would be the same refund to the provider.
+    assert UUID(back["id"]) == derived_id(UUID(now["payments"][0]["id"]), "second_capture")
     assert (now["refund"], now["refunded_amount"]) == ("none", 0)
 
 

@@ -39,6 +39,9 @@ async def require_key(_: KeyHeader) -> None:
     """Refuse a request without a usable key; the route itself reads it."""
 
 
+_IN_FLIGHT = sa.text("status IS NULL")
+
+
 class IdempotencyAnswer(SQLModel, table=True):
     """One key: its request's hash and, once there is one, the answer. `status` NULL: in flight.
 
@@ -47,6 +50,14 @@ class IdempotencyAnswer(SQLModel, table=True):
     """
 
     __tablename__ = "idempotency_answers"
+    __table_args__ = (
+        sa.Index(
+            "ix_idempotency_answers_in_flight",
+            "lease_until",
+            postgresql_where=_IN_FLIGHT,
+            sqlite_where=_IN_FLIGHT,
+        ),
+    )
 
     scope: str = Field(primary_key=True, max_length=64)
     subject_id: UUID = Field(index=True)
@@ -188,6 +199,18 @@ async def forget_answers(db: AsyncSession, subject_id: UUID) -> None:
 
 async def prune_answers(db: AsyncSession, *, before: datetime, rows_max: int) -> int:
     """Drop answers older than `before`, a bounded number at a time."""
-    old = sa.select(_answers.c.scope).where(_answers.c.created_at < before).limit(rows_max)
-    done = await db.execute(sa.delete(_answers).where(_answers.c.scope.in_(old)))
+    return await _drop(db, _answers.c.created_at < before, rows_max)
+
+
+async def release_abandoned(db: AsyncSession, *, before: datetime, rows_max: int) -> int:
+    """Forget attempts whose lease ended before then: cut off by a crash, and nobody came again."""
+    return await _drop(
+        db, sa.and_(_answers.c.status.is_(None), _answers.c.lease_until < before), rows_max
+    )
+
+
+async def _drop(db: AsyncSession, which: sa.ColumnElement[bool], rows_max: int) -> int:
+    found = sa.select(_answers.c.scope).where(which).limit(rows_max)
+    # Asked again where it is deleted: a client may have come after all.
+    done = await db.execute(sa.delete(_answers).where(_answers.c.scope.in_(found), which))
     return int(done.rowcount)  # type: ignore[attr-defined]

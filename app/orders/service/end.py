@@ -18,7 +18,7 @@ from app.orders.errors import OrderNotCancellable
 from app.orders.events import OrderCancelled, OrderExpired, OrderPaymentLeft
 from app.orders.models import OrderStatus
 from app.orders.repository import orders as repository
-from app.orders.rules import summed_units
+from app.orders.rules import EVERYTHING, summed_units
 from app.orders.service.facts import fact
 from app.orders.service.refund import free_again, keep_parts
 from app.payments import service as payments
@@ -145,7 +145,7 @@ async def _leave(db: AsyncSession, row: sa.RowMapping, now: datetime) -> None:
         if row["status"] != OrderStatus.PAID:
             raise OrderNotCancellable(status=row["status"])
         reference = f"left_group:{row['id']}"
-        wish = RefundOrder(row["id"], None, "left_group", reference)
+        wish = RefundOrder(row["id"], None, "left_group", reference, rule=EVERYTHING)
         refund = await payments.owe_refund(db, wish, now=now)
     left = await groupbuy.leave(db, row["id"], now=now)
     ended = await repository.end(

@@ -31,13 +31,20 @@ from app.orders.events import (
 from app.orders.models import Fulfilment, OrderDispute
 from app.orders.repository import orders as repository
 from app.orders.repository import parts as parts_repository
-from app.orders.rules import LineLeft, RefundPart, is_of_people, needs_second
+from app.orders.rules import (
+    EVERYTHING,
+    REBATE,
+    LineLeft,
+    RefundPart,
+    is_of_people,
+    needs_second,
+)
 from app.orders.service.approvals import ask_second
 from app.orders.service.facts import fact
 from app.orders.service.partners import note_shares
 from app.orders.service.plan import Plan, RefundWish, lines_left, planned
 from app.payments import service as payments
-from app.payments.errors import NotYetError, RefundExceedsPayment
+from app.payments.errors import NotYetError, RefundExceedsPayment, RefundReferenceUsed
 from app.payments.events import RefundAdopted
 from app.payments.service import RefundOrder
 
@@ -261,7 +268,8 @@ async def pay_back(db: AsyncSession, owed: OrderRefundOwed) -> None:
     if row["total_amount"] == 0:
         await free_again(db, row["id"], at=owed.at)
         return
-    wish = RefundOrder(owed.order_id, None, owed.reason, f"{owed.reason}:{owed.order_id}")
+    reference = f"{owed.reason}:{owed.order_id}"
+    wish = RefundOrder(owed.order_id, None, owed.reason, reference, rule=EVERYTHING)
     try:
         made = await payments.owe_refund(db, wish, now=owed.at)
     except RefundExceedsPayment:
@@ -286,8 +294,13 @@ async def pay_rebate(db: AsyncSession, owed: OrderRebateOwed) -> None:
     amount = max(min(earned, line["payable_amount"] - line["refunded_amount"], left), 0)
     if amount == 0:
         return
-    wish = RefundOrder(owed.order_id, amount, "group_rebate", f"group_rebate:{owed.order_id}")
-    made = await payments.owe_refund(db, wish, now=owed.at)
+    reference = f"{REBATE}:{owed.order_id}"
+    wish = RefundOrder(owed.order_id, amount, REBATE, reference, rule=REBATE)
+    try:
+        async with events.savepoint(db):
+            made = await payments.owe_refund(db, wish, now=owed.at)
+    except RefundReferenceUsed:
+        return  # told by the provider first, after its row was lost, and adopted
     await repository.hold(db, owed.order_id)
     part = RefundPart(line["id"], 0, amount)
     await _keep(db, owed.order_id, made["id"], [part], restocks=False)

@@ -245,9 +245,8 @@ async def owe_told(db: AsyncSession, payment_id: UUID, amount: int) -> bool:
 
 
 async def add_refund(db: AsyncSession, values: dict[str, Any]) -> bool:
-    """Insert unless the shop has a refund of this reference; says whether it did."""
-    statement = upsert(db, _refunds).values(**values)
-    wanted = statement.on_conflict_do_nothing(index_elements=["shop_id", "reference"])
+    """Insert unless the shop has a refund of this reference or id; says whether it did."""
+    wanted = upsert(db, _refunds).values(**values).on_conflict_do_nothing()
     return await changed(db, wanted) > 0
 
 

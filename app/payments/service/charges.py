@@ -215,7 +215,7 @@ async def _set_aside(db: AsyncSession, payment_id: UUID, charge: Charge, now: da
     if row is None:
         return Verdict.UNCHANGED
     reference = f"{SECOND_CAPTURE}:{row['id']}"
-    refund = new_refund(row, row["amount"], SECOND_CAPTURE, reference, now=now)
+    refund = new_refund(row, row["amount"], SECOND_CAPTURE, reference, rule=SECOND_CAPTURE, now=now)
     added = await repository.add_refund(db, refund)
     assert added, "a payment is set aside once"
     if row["quarantine_reason"] is not None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.audit_log import note
 from app.core.errors import NotFound
 from app.core.http.paging import Paging, Slice
-from app.core.ids import new_id
+from app.core.ids import derived_id, new_id
 from app.payments import repository
 from app.payments.errors import (
     OrderDisputed,
@@ -36,12 +36,17 @@ async def hold(db: AsyncSession, order_id: UUID) -> sa.RowMapping:
 
 @dataclass(frozen=True, slots=True)
 class RefundOrder:
-    """Money to give back for an order; `amount` None is all that is left of the payment."""
+    """Money to give back for an order; `amount` None is all that is left of the payment.
+
+    `rule` names what owes it where no person has decided it. A rule decides again what was lost
+    with its row, as to a backup that was put back: the provider must know it for the same refund.
+    """
 
     order_id: UUID
     amount: int | None
     reason: str
     reference: str
+    rule: str | None = None
 
 
 async def owe_refund(db: AsyncSession, wish: RefundOrder, *, now: datetime) -> sa.RowMapping:
@@ -58,7 +63,7 @@ async def owe_refund(db: AsyncSession, wish: RefundOrder, *, now: datetime) -> s
     # The payment's row is ours now, so no refund can come between this sum and our own.
     before = sum(row["amount"] for row in await repository.refunds_of_payment(db, paid["id"]))
     amount = paid["refund_owed_amount"] - before
-    refund = new_refund(paid, amount, wish.reason, wish.reference, now=now)
+    refund = new_refund(paid, amount, wish.reason, wish.reference, rule=wish.rule, now=now)
     if not await repository.add_refund(db, refund):
         raise RefundReferenceUsed
     rows = await repository.refunds_of_order(db, wish.order_id)
@@ -68,11 +73,17 @@ async def owe_refund(db: AsyncSession, wish: RefundOrder, *, now: datetime) -> s
 
 
 def new_refund(
-    paid: sa.RowMapping, amount: int, reason: str, reference: str, *, now: datetime
+    paid: sa.RowMapping,
+    amount: int,
+    reason: str,
+    reference: str,
+    *,
+    rule: str | None = None,
+    now: datetime,
 ) -> dict[str, Any]:
     """The row of a refund that is owed of a payment and due to be sent at once."""
     return {
-        "id": new_id(),
+        "id": derived_id(paid["id"], rule) if rule else new_id(),
         "payment_id": paid["id"],
         "shop_id": paid["shop_id"],
         "order_id": paid["order_id"],

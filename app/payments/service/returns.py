@@ -313,7 +313,7 @@ async def _instead_of(
     db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund, refusal: Problem
 ) -> sa.RowMapping | None:
     """A refund of ours, of just as much, that the provider would not make beside this one."""
-    if answer.refund_id is not None or not isinstance(refusal, RefundExceedsPayment):
+    if not isinstance(refusal, RefundExceedsPayment):
         return None
     rows = await repository.refunds_of_payment(db, paid["id"])
     fits = (r for r in rows if r["amount"] == answer.amount and r["state"] == RefundStatus.FAILED)
