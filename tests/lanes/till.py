@@ -81,9 +81,9 @@ class Provider(Process):
         self.command = [*double_command(self.port, self.truth, hooks, [WEBHOOK_SECRET]), *keys]
         await super().start()
         await self.ready()
-        # A message is as old as its signature says, by the service's time.
-        now = int((await self._made.now()).timestamp())
-        await asyncio.to_thread(self._set_clock, now)
+        # A message is as old as its signature says, by the service's time; its database may be
+        # away at this moment.
+        await asyncio.to_thread(self._set_clock, int(time.time()) + self._made.ahead)
         if self.is_mean:
             await self.mean()
 

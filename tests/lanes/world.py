@@ -289,6 +289,8 @@ class World:
         self.known: list[Buyer] = []
         # What was told to the servers beyond what all of them are told.
         self.more: dict[str, str] = {}
+        # How many seconds all processes have been moved on.
+        self.ahead = 0
 
     @property
     def processes(self) -> list[Process]:
@@ -400,6 +402,7 @@ class World:
             "POST", "/v1/test/clock", verb="clock", headers=headers, body=wish
         )
         assert answer.status == 200, answer.raw
+        self.ahead += seconds
 
     async def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         """Read with plain SQL."""
