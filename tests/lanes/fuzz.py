@@ -1,7 +1,8 @@
 """What the OpenAPI file allows and forbids, sent to a real server: `python -m tests.lanes.fuzz`.
 
-schemathesis runs all its checks in all its phases against one server on a seeded database, once
-as a member and once as a platform operator. It must find nothing.
+schemathesis runs all its checks in all its phases against one server on a seeded database: as a
+member, as a platform operator, and as two peers, another shop's owner and another member, who send
+ids that are not theirs. It must find nothing, and no peer may have changed a row of the others.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,14 +24,13 @@ from app.identity.rules import PlatformRole
 from app.identity.service import create_operator
 from app.identity.service.addresses import add_address
 from tests.lanes import world as worlds
+from tests.lanes.fuzz_peers import PEERS, SESSIONS, Role, peer, standing, two_shops
 from tests.lanes.process import HOST, ROOT
 from tests.lanes.world import Buyer, Fair, Stall, World, say
 from tests.orders.market import ADDRESS
 
-# For each of the two callers.
-SECONDS = {"full": 60, "ci": 10}
-# Signing out ends a session; the next one is taken then.
-SESSIONS = 120
+# For each of the callers.
+SECONDS = {"full": 60, "ci": 8}
 OPERATOR = {"email": "fuzz@example.com", "password": "a-long-quiet-evening"}
 
 # Routes that are not called, and why; every other route of the OpenAPI file is.
@@ -42,15 +42,6 @@ CANNOT_APPLY: Mapping[str, Mapping[str, str]] = {}
 
 # What a request that fits its schema may be told besides success: the state of the shop decides.
 LAWFUL = ["2xx", "401", "403", "404", "409", "412", "422", "428", "429"]
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """Somebody signed in, with sessions to spare and the ids within reach."""
-
-    name: str
-    tokens: list[str]
-    ids: Mapping[str, list[str]]
 
 
 async def seed(world: World) -> list[Role]:
@@ -172,23 +163,43 @@ async def fuzz(backend: str, seconds: int) -> list[str]:
     """Both callers against one server; what was found, in words."""
     faults: list[str] = []
     async with worlds.world(backend) as world:
-        env = {
-            "WORKER_EMBEDDED": "true",
-            "SIGN_IN_ATTEMPTS_PER_MINUTE": "10000",
-            "WRONG_CODES_PER_TEN_MINUTES": "10000",
-        }
-        server = world.server(0, env)
-        await server.start()
-        await server.ready()
-        world.servers, world.net = [server], worlds.Net.to([server.port or 0])
+        await _serve(world, with_worker=True)
         for role in await seed(world):
-            say(f"{backend}, as {role.name}, {seconds} s")
-            status = await _run(world, role, seconds)
-            if status:
-                faults.append(f"{backend}, as {role.name}: schemathesis ended with {status}")
+            faults += await _asked(world, role, seconds)
+        await world.stop()
+        # A worker would move what stands there, and nobody could tell that from a peer.
+        await _serve(world, with_worker=False)
+        async with two_shops(world) as found:
+            for who in PEERS:
+                before = await standing(found, who)
+                faults += await _asked(world, await peer(found, who), seconds)
+                after = await standing(found, who)
+                moved = [name for name in before if before[name] != after.get(name)]
+                moved += sorted(after.keys() - before.keys())
+                faults += [f"{backend}, as {who.value}: changed {moved}"] if moved else []
+                rows = sum(len(rows) for rows in before.values())
+                say(f"{backend}, as {who.value}: {rows} rows of {len(before)} tables stand")
         faults += world.complaints()
         await world.stop()
     return faults
+
+
+async def _serve(world: World, *, with_worker: bool) -> None:
+    env = {
+        "WORKER_EMBEDDED": str(with_worker).lower(),
+        "SIGN_IN_ATTEMPTS_PER_MINUTE": "10000",
+        "WRONG_CODES_PER_TEN_MINUTES": "10000",
+    }
+    server = world.server(0, env)
+    await server.start()
+    await server.ready()
+    world.servers, world.net = [server], worlds.Net.to([server.port or 0])
+
+
+async def _asked(world: World, role: Role, seconds: int) -> list[str]:
+    say(f"{world.backend}, as {role.name}, {seconds} s")
+    status = await _run(world, role, seconds)
+    return [f"{world.backend}, as {role.name}: schemathesis ended with {status}"] if status else []
 
 
 async def main() -> int:

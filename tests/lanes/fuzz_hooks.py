@@ -11,13 +11,18 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import requests
 import schemathesis
 
+from tests.policy.table import POLICY, Kind
+
 KEY_HEADER = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+# Routes about objects that do not exist for everybody.
+GUARDED = frozenset({Kind.OWN, Kind.SHOP, Kind.PLATFORM})
 # One in so many ids stays one that nobody knows.
 UNKNOWN_EVERY = 6
 
@@ -63,6 +68,25 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
         prepare = _PREPARED.get((case.method.upper(), case.operation.path))
         if prepare is not None:
             prepare(case)
+
+
+@schemathesis.check
+def what_is_anothers_does_not_exist(_context: Any, response: Any, case: Any) -> None:
+    """No success names an object of the other shop or member, in what is asked or told."""
+    guarded = known()["guarded"]
+    rule = POLICY.get((case.method.upper(), case.operation.path))
+    if not guarded or rule is None or rule.kind not in GUARDED or response.status_code >= 400:
+        return
+    asked = urlsplit(response.request.url)
+    sent = f"{asked.path} {_text(response.request.body)}"
+    used = [one for one in guarded if one in sent]
+    assert not used, f"{case.method} {asked.path} did something with {used}"
+    told = [one for one in guarded if one in response.text and one not in asked.query]
+    assert not told, f"{case.method} {asked.path} tells of {told}"
+
+
+def _text(body: bytes | str | None) -> str:
+    return body.decode(errors="replace") if isinstance(body, bytes) else body or ""
 
 
 def _existing(name: str, value: Any) -> Any:

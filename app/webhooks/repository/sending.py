@@ -165,13 +165,11 @@ async def write_attempts(db: AsyncSession, attempts: Rows) -> None:
 
 async def release(db: AsyncSession, claimed: Sequence[sa.RowMapping]) -> None:
     """Let go of messages whose attempts were cut off; others may take them at once."""
-    for row in claimed:
-        is_ours = _deliveries.c.lease_until == row["lease_until"]
-        await db.execute(
-            sa.update(_deliveries)
-            .where(_deliveries.c.id == row["id"], is_ours, _PENDING)
-            .values(lease_until=None)
-        )
+    names = ("id", "lease_until")
+    columns = {name: _RESULT[name] for name in names}
+    held = given(db, "held", columns, [{name: row[name] for name in names} for row in claimed])
+    is_ours = sa.and_(*(_deliveries.c[name] == held.c[name] for name in names))
+    await db.execute(sa.update(_deliveries).where(is_ours, _PENDING).values(lease_until=None))
 
 
 async def note_success(db: AsyncSession, endpoint_ids: Sequence[UUID], now: datetime) -> None:
