@@ -25,3 +25,8 @@ def derived_id(origin: UUID, name: str) -> UUID:
     return UUID(
         int=(origin.int >> 128 - _TIME_BITS << 128 - _TIME_BITS) | rest | _VERSION | _VARIANT
     )
+
+
+def is_derived(made: UUID, origin: UUID) -> bool:
+    """Whether an id was derived from this one: no other is made in the same millisecond."""
+    return made != origin and made.int >> 128 - _TIME_BITS == origin.int >> 128 - _TIME_BITS

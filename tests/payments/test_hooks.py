@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from app.identity.rules import PlatformRole
+from app.payments.jobs import forget_hooks
 from tests.conftest import rows_in
 from tests.fakes import FrozenClock
 from tests.orders.books import all_of, facts
@@ -155,6 +156,9 @@ async def test_finished_messages_are_forgotten(desk: Desk, clock: FrozenClock) -
     await desk.tell(event_id="evt_idle")
     await desk.tell(event_id="evt_live", live=True)
     await desk.work()
-    clock.advance(days=31)
-    await desk.market.work()
-    assert len(await all_of(desk.market.database, "hook_events")) == 1
+    clock.advance(days=30, seconds=-1)
+    await forget_hooks(desk.context())
+    assert len(await all_of(desk.market.database, "hook_events")) == 2
+    clock.advance(seconds=1)
+    await forget_hooks(desk.context())
+    assert await all_of(desk.market.database, "hook_events") == []

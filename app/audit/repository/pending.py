@@ -38,9 +38,16 @@ def _work(name: str, source: sa.Table, since: Any, waiting: Any, shop_id: UUID |
     ).where(mine)
 
 
+def _lost_of(order_id: Any) -> sa.ScalarSelect[Any]:
+    """What the buyer of an order has won by disputes."""
+    lost = sa.func.coalesce(sa.func.sum(payments.c.lost_amount), 0)
+    return sa.select(lost).where(payments.c.order_id == order_id).scalar_subquery()
+
+
 def _of_shop(shop_id: UUID | None, now: datetime, grace: timedelta) -> list[Query]:
     owed = sa.and_(
-        orders.c.refund_due_reason.is_not(None), orders.c.refunded_amount != orders.c.total_amount
+        orders.c.refund_due_reason.is_not(None),
+        orders.c.refunded_amount + _lost_of(orders.c.id) != orders.c.total_amount,
     )
     back = sa.select(sa.func.coalesce(sa.func.sum(stray_refunds.c.amount), 0)).where(
         stray_refunds.c.stray_id == strays.c.id, stray_refunds.c.state == "succeeded"

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.sql import all_rows, ids_in, table
-from app.orders.models import AfterSales, Order, OrderAddress, OrderStatus
+from app.orders.models import AfterSales, Order, OrderAddress, OrderStatus, RefundApproval
 
 _orders = table(Order)
 _addresses = table(OrderAddress)
-_after_sales = table(AfterSales)
+_after_sales, _approvals = table(AfterSales), table(RefundApproval)
 
 
 async def ended_orders(db: AsyncSession, member_id: UUID) -> Sequence[UUID]:
@@ -33,4 +33,11 @@ async def forget(db: AsyncSession, order_ids: Sequence[UUID]) -> None:
         sa.update(_after_sales)
         .where(ids_in(db, _after_sales.c.order_id, order_ids))
         .values(note="", decision_note=None)
+    )
+    await db.execute(
+        sa.update(_approvals)
+        .where(
+            ids_in(db, _approvals.c.order_id, order_ids), _approvals.c.decision_note.is_not(None)
+        )
+        .values(decision_note=None)
     )

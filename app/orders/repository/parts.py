@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.sql import changed, given, table
+from app.core.sql import all_rows, changed, given, table
 from app.orders.models import OrderLine, OrderRefundPart
 
 _lines = table(OrderLine)
@@ -39,6 +39,30 @@ async def take_from_lines(db: AsyncSession, parts: Sequence[dict[str, Any]]) -> 
         )
     )
     return await changed(db, statement) == len(parts)
+
+
+async def amounts_of(db: AsyncSession, order_id: UUID) -> dict[UUID, int]:
+    """What the parts of each refund of an order come to."""
+    statement = (
+        sa.select(_parts.c.refund_id, sa.func.sum(_parts.c.amount))
+        .where(_parts.c.order_id == order_id)
+        .group_by(_parts.c.refund_id)
+    )
+    return {refund_id: int(amount) for refund_id, amount in await db.execute(statement)}
+
+
+async def drop_parts(db: AsyncSession, refund_id: UUID) -> None:
+    """Forget what a refund was for, and give it back to the lines."""
+    found = await all_rows(
+        db, sa.delete(_parts).where(_parts.c.refund_id == refund_id).returning(_parts)
+    )
+    back = [
+        {"line_id": row["line_id"], "quantity": -row["quantity"], "amount": -row["amount"]}
+        for row in found
+        if row["line_id"] is not None
+    ]
+    if back:
+        await take_from_lines(db, back)
 
 
 async def add_parts(db: AsyncSession, parts: Sequence[dict[str, Any]]) -> None:

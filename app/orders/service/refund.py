@@ -28,7 +28,7 @@ from app.orders.events import (
     OrderRefundOwed,
     OrderRefundReturned,
 )
-from app.orders.models import Fulfilment, OrderDispute
+from app.orders.models import Fulfilment, OrderDispute, OrderStatus
 from app.orders.repository import orders as repository
 from app.orders.repository import parts as parts_repository
 from app.orders.rules import (
@@ -188,13 +188,24 @@ async def _spread(db: AsyncSession, row: sa.RowMapping, refund_id: UUID, amount:
 async def adopt_refund(db: AsyncSession, adopted: RefundAdopted) -> None:
     """Reaction: a refund made at the provider is spread over the order as one of an amount.
 
-    Raises `NotYetError` before the order is confirmed: until then nobody knows what becomes of
-    its place, its stock and the rest of its money.
+    So is one that had to make room for it. Raises `NotYetError` while the order waits to be
+    confirmed: until then nobody knows what becomes of its place, its stock and the rest of its
+    money.
     """
     row = await repository.hold(db, adopted.order_id)
-    if row["confirmed_at"] is None:
+    if row["confirmed_at"] is None and row["status"] == OrderStatus.PAID:
         raise NotYetError
-    await _spread(db, row, adopted.refund_id, adopted.amount)
+    spread = await parts_repository.amounts_of(db, adopted.order_id)
+    loose = [
+        refund
+        for refund in await payments.refunds_of_order(db, adopted.order_id)
+        if refund["payment_id"] == adopted.payment_id
+        and refund["amount"] != spread.get(refund["id"], 0)
+    ]
+    for refund in loose:
+        await parts_repository.drop_parts(db, refund["id"])
+    for refund in loose:
+        await _spread(db, row, refund["id"], refund["amount"])
     change = (None, {"amount": adopted.amount, "refund_id": str(adopted.refund_id)})
     subject = ("order", adopted.order_id)
     shop_id = adopted.shop_id

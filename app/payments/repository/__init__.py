@@ -244,6 +244,19 @@ async def owe_told(db: AsyncSession, payment_id: UUID, amount: int) -> bool:
     return await changed(db, statement) > 0
 
 
+async def resize_refund(db: AsyncSession, refund_id: UUID, amount: int) -> None:
+    """Let a refund be of another amount; what its payment owes is the caller's."""
+    await db.execute(sa.update(_refunds).where(_refunds.c.id == refund_id).values(amount=amount))
+
+
+async def settle_quarantine(db: AsyncSession, payment_id: UUID, reason: str) -> None:
+    """What was kept apart for this reason has found its place."""
+    statement = sa.update(_payments).where(
+        _payments.c.id == payment_id, _payments.c.quarantine_reason == reason
+    )
+    await db.execute(statement.values(quarantine_reason=None))
+
+
 async def add_refund(db: AsyncSession, values: dict[str, Any]) -> bool:
     """Insert unless the shop has a refund of this reference or id; says whether it did."""
     wanted = upsert(db, _refunds).values(**values).on_conflict_do_nothing()

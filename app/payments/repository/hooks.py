@@ -88,8 +88,11 @@ async def events(
 
 
 async def prune(db: AsyncSession, *, before: datetime, rows_max: int) -> int:
-    """Forget finished messages of long ago, at most `rows_max`: their bodies hold personal data."""
-    over = _events.c.state.in_((HookState.DONE, HookState.IGNORED))
+    """Forget messages done with long ago, at most `rows_max`: their bodies hold personal data.
+
+    So are those that were given up: nobody has replayed them in all that time.
+    """
+    over = _events.c.state != HookState.WAITING
     old = (
         sa.select(_events.c.id)
         .where(over, _events.c.done_at <= before)

@@ -96,7 +96,8 @@ async def note_fault(db: AsyncSession, row: sa.RowMapping, error: str, *, now: d
     """A try has ended in an accident: again later, and after so many it waits for a person."""
     faults = row["faults"] + 1
     state = HookState.WAITING if faults < FAULTS_MAX else HookState.FAILED
-    values = {"faults": faults, "state": state, "error": error[:200]}
+    done_at = now if state is HookState.FAILED else None
+    values = {"faults": faults, "state": state, "error": error[:200], "done_at": done_at}
     await repository.move(db, row["id"], {**values, "try_after": _next_try(row, now)})
     return state
 

@@ -61,6 +61,17 @@ async def refund_owed(db: AsyncSession, payment: Row, refund: Row, *, at: dateti
     await ledger.post(db, _about(refund, REFUND_OWED, str(refund["id"]), entries, at))
 
 
+async def refund_resized(
+    db: AsyncSession, payment: Row, refund: Row, amount: int, *, at: datetime
+) -> None:
+    """It was owed with another amount than the provider has given back; `refund` as before."""
+    rise = amount - refund["amount"]
+    debit, credit = (_whose(payment), _OWED_BACK) if rise > 0 else (_OWED_BACK, _whose(payment))
+    entries = _two(abs(rise), refund["currency"], debit=debit, credit=credit)
+    reference = f"{refund['id']}:{refund['amount']}:{amount}"
+    await ledger.post(db, _about(refund, REFUND_OWED, reference, entries, at))
+
+
 async def refund_sent(db: AsyncSession, refund: Row, reference: str, *, at: datetime) -> None:
     """The provider has given the money back; `reference` is its name of the refund."""
     entries = _two(refund["amount"], refund["currency"], debit=_OWED_BACK, credit=_AT_PROVIDER)

@@ -1,5 +1,6 @@
 """What providers tell of refunds: kept by round, counted once, whatever order it comes in."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import events
 from app.core.errors import Problem
+from app.core.ids import is_derived
 from app.core.metrics import REFUND_FAILURES
 from app.payments import repository
 from app.payments.errors import NotYetError, RefundExceedsPayment, RefundReferenceUsed
@@ -60,11 +62,39 @@ async def record_refund(
     # Again, now that nobody else can move it.
     refund = await repository.refund(db, known["id"])
     assert refund is not None, "a refund is never deleted"
+    if await _is_of_a_lost_day(db, paid, refund, answer):
+        refund = await _resize(db, paid, refund, answer.amount or 0, now) or refund
     doubt = await _doubt(db, refund, answer, paid["gateway"])
     if doubt is not None:
         return await quarantine(db, paid["id"], doubt, now=now)
     name = answer.reference or round_name(round_ or refund["round"])
     return await _take_over(db, paid, refund, answer, name, now)
+
+
+async def _is_of_a_lost_day(
+    db: AsyncSession, paid: sa.RowMapping, refund: sa.RowMapping, answer: GatewayRefund
+) -> bool:
+    """The rule that owes it has decided it before, of another amount, and the row was lost."""
+    return (
+        answer.refund_id == refund["id"]
+        and answer.amount not in (None, 0, refund["amount"])
+        and (answer.payment_id, answer.currency) == (paid["id"], paid["currency"])
+        and answer.state is RefundState.SUCCEEDED
+        and is_derived(refund["id"], paid["id"])
+        and not await rounds_repository.rounds_of(db, refund["id"])
+    )
+
+
+async def _resize(
+    db: AsyncSession, paid: sa.RowMapping, refund: sa.RowMapping, amount: int, now: datetime
+) -> sa.RowMapping | None:
+    """The refund with another amount; none where the payment does not hold so much."""
+    if not await repository.owe_told(db, paid["id"], amount - refund["amount"]):
+        return None
+    await repository.resize_refund(db, refund["id"], amount)
+    await postings.refund_resized(db, paid, refund, amount, at=now)
+    await _adopted(db, paid, refund["id"], amount, now)
+    return await repository.refund(db, refund["id"])
 
 
 async def _known(
@@ -264,17 +294,56 @@ async def _adopt(
     if not answer.amount or answer.currency != paid["currency"]:
         return await quarantine(db, paid["id"], "refund_mismatch", now=now)
     try:
-        async with events.savepoint(db):
-            await _own(db, paid, answer, now)
+        answer = await _placed(db, paid, answer, now)
     except NotYetError:
         return Verdict.UNKNOWN
     except Problem as refusal:
-        ours = await _instead_of(db, paid, answer, refusal)
-        if ours is None:
-            return await quarantine(db, paid["id"], refusal.code, now=now)
-        answer = replace(answer, refund_id=ours["id"])
+        return await quarantine(db, paid["id"], refusal.code, now=now)
+    await repository.settle_quarantine(db, paid["id"], RefundExceedsPayment.code)
     await record_refund(db, answer, now=now, gateway=gateway)
     return Verdict.APPLIED
+
+
+async def _placed(
+    db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund, now: datetime
+) -> GatewayRefund:
+    """The word under a refund of ours: a new one, or one that cannot be sent beside it.
+
+    Raises what `_own` does.
+    """
+    try:
+        async with events.savepoint(db):
+            await _own(db, paid, answer, now)
+    except RefundExceedsPayment:
+        rows = await repository.refunds_of_payment(db, paid["id"])
+        refused = [row for row in rows if row["state"] == RefundStatus.FAILED]
+        same = next((row for row in refused if row["amount"] == answer.amount), None)
+        if same is not None:
+            return replace(answer, refund_id=same["id"])
+        async with events.savepoint(db):
+            await _make_room(db, paid, answer, refused, now)
+            await _own(db, paid, answer, now)
+    return answer
+
+
+async def _make_room(
+    db: AsyncSession,
+    paid: sa.RowMapping,
+    answer: GatewayRefund,
+    refused: Sequence[sa.RowMapping],
+    now: datetime,
+) -> None:
+    """What a rule owes is everything that is left, and that is less than it knew.
+
+    Raises `RefundExceedsPayment` where there is no such refund.
+    """
+    told = answer.amount or 0
+    whole = next(
+        (r for r in refused if r["amount"] > told and is_derived(r["id"], paid["id"])), None
+    )
+    if whole is None or answer.state is not RefundState.SUCCEEDED:
+        raise RefundExceedsPayment
+    await _resize(db, paid, whole, whole["amount"] - told, now)
 
 
 async def _is_adoptable(db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund) -> bool:
@@ -309,17 +378,6 @@ async def _may_be_ours(db: AsyncSession, paid: sa.RowMapping, answer: GatewayRef
     )
 
 
-async def _instead_of(
-    db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund, refusal: Problem
-) -> sa.RowMapping | None:
-    """A refund of ours, of just as much, that the provider would not make beside this one."""
-    if not isinstance(refusal, RefundExceedsPayment):
-        return None
-    rows = await repository.refunds_of_payment(db, paid["id"])
-    fits = (r for r in rows if r["amount"] == answer.amount and r["state"] == RefundStatus.FAILED)
-    return next(fits, None)
-
-
 async def _own(db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund, now: datetime) -> None:
     """Raises `RefundExceedsPayment` or what the order refuses it with, or `NotYetError`."""
     assert answer.amount is not None
@@ -338,17 +396,25 @@ async def _own(db: AsyncSession, paid: sa.RowMapping, answer: GatewayRefund, now
     await rounds_repository.tell_round(
         db, refund_id, answer.reference, RefundState.PENDING, answer.at
     )
-    if paid["state"] == PaymentState.CAPTURED:
-        await events.record(
-            db,
-            RefundAdopted(
-                at=now,
-                shop_id=paid["shop_id"],
-                aggregate_id=paid["id"],
-                payment_id=paid["id"],
-                refund_id=refund_id,
-                order_id=paid["order_id"],
-                amount=answer.amount,
-                currency=paid["currency"],
-            ),
-        )
+    await _adopted(db, paid, refund_id, answer.amount, now)
+
+
+async def _adopted(
+    db: AsyncSession, paid: sa.RowMapping, refund_id: UUID, amount: int, now: datetime
+) -> None:
+    """The order has nothing to do with money that was taken beside it."""
+    if paid["state"] != PaymentState.CAPTURED:
+        return
+    await events.record(
+        db,
+        RefundAdopted(
+            at=now,
+            shop_id=paid["shop_id"],
+            aggregate_id=paid["id"],
+            payment_id=paid["id"],
+            refund_id=refund_id,
+            order_id=paid["order_id"],
+            amount=amount,
+            currency=paid["currency"],
+        ),
+    )

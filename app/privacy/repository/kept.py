@@ -119,7 +119,10 @@ OF_MEMBERS: Mapping[str, Of] = {
         Fate.KEPT, _through("after_sales_lines", "after_sales_id", "after_sales")
     ),
     "refund_approvals": Of(
-        Fate.KEPT, _of_order("refund_approvals"), withheld=_SHOPS_WORDS | {"decision_note"}
+        Fate.EMPTIED,
+        _of_order("refund_approvals"),
+        _columns({"decision_note"}),
+        withheld=_SHOPS_WORDS | {"decision_note"},
     ),
     "seats": Of(Fate.KEPT, _by("seats")),
     "groups": Of(
