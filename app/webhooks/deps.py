@@ -12,6 +12,7 @@ from app.core.db import Db
 from app.core.errors import InvalidCursor
 from app.core.http.route import GoOutside
 from app.core.security import Tokens
+from app.webhooks.service import Place
 from app.webhooks.service.desk import Desk
 
 
@@ -30,16 +31,19 @@ class Places:
     tokens: Tokens
     purpose: str
 
-    def seal(self, event_id: UUID | None) -> str | None:
-        """The place after this event."""
-        return None if event_id is None else self.tokens.seal(self.purpose, str(event_id))
-
-    def read(self, told: str | None) -> UUID | None:
-        """The event before the place; `InvalidCursor` for one that was not made here."""
-        if told is None:
+    def seal(self, place: Place) -> str | None:
+        """The place as text; none for the place before all events."""
+        if place.at is None:
             return None
+        ids = [str(each) for each in (place.at, place.floor) if each is not None]
+        return self.tokens.seal(self.purpose, ids)
+
+    def read(self, told: str | None) -> Place:
+        """The place that was told; `InvalidCursor` for one that was not made here."""
+        if told is None:
+            return Place()
         try:
-            return UUID(self.tokens.unseal(self.purpose, told))
+            return Place(*map(UUID, self.tokens.unseal(self.purpose, told)))
         except (ValueError, TypeError, AttributeError) as error:
             raise InvalidCursor from error
 

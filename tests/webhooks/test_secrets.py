@@ -173,6 +173,20 @@ async def test_a_rotation_to_a_secret_of_ones_own_may_be_asked_for_again(
     assert await held(board, made["endpoint_id"]) == [OWN, made["secret"]]
 
 
+async def test_a_secret_whose_key_is_gone_is_replaced_by_one_of_ones_own(
+    board: Switchboard,
+) -> None:
+    """The way back after the wrong key was configured must not end in an accident."""
+    made = await board.endpoint()
+    broken = sa.update(secrets).values(sealed_with="unknown", sealed="x")
+    await board.database.transact(lambda db: db.execute(broken))
+    path = f"{board.path}/{made['endpoint_id']}/rotate-secret"
+    wish = {"secret": made["secret"], "keep_previous_seconds": 0}
+    answer = await board.owner.post(path, wish)
+    assert (answer.status_code, answer.json().get("secret")) == (200, made["secret"])
+    assert await held(board, made["endpoint_id"]) == [made["secret"]]
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -26,7 +26,8 @@ def simulate(neighbours: list[str], ticks: int, *, total: int = TOTAL) -> Counte
     for tick in range(ticks):
         for due, who, then, delivered in [f for f in flying if f[0] <= tick]:
             flying.remove((due, who, then, delivered))
-            slots.learn(who, delivered=delivered)
+            seconds = HANG if kinds[who] in {"dead", "slow", "flaky"} else 0
+            slots.learn(who, delivered=delivered, seconds=seconds)
             slots.give_back(who, then)
             standing[who] = Standing.STEADY if delivered else Standing.FAILING
             ended[who] += 1
@@ -58,10 +59,10 @@ def test_failing_neighbours_cost_a_healthy_endpoint_nothing(neighbours: list[str
     assert simulate(neighbours, 40)[0] == alone
 
 
-@given(st.lists(st.sampled_from(["dead", "broken", "slow", "flaky"]), max_size=12))
+@given(st.lists(st.sampled_from(["dead", "broken", "slow", "flaky"]), min_size=14, max_size=40))
 def test_slow_and_flaky_neighbours_leave_a_share(neighbours: list[str]) -> None:
-    """Slow ones that succeed compete as equals; nobody is left without."""
-    assert simulate(neighbours, 100, total=128)[0] >= 100
+    """Slow ones that succeed hold one place each; nobody is left without."""
+    assert simulate(neighbours, 100, total=128)[0] >= 100 * WINDOW_MAX * 0.9
 
 
 @given(st.integers(1, 40))
@@ -70,15 +71,16 @@ def test_every_failing_endpoint_has_its_turn(count: int) -> None:
     assert all(ended[who] for who in range(count + 1))
 
 
-def test_a_window_grows_with_success_and_falls_with_one_failure() -> None:
+def test_a_window_grows_with_quick_success_and_falls_with_anything_else() -> None:
     slots = Slots(128)
     sizes = []
-    for delivered in (True, True, True, True, False, True):
+    for delivered, seconds in [(True, 0)] * 4 + [(False, 0), (True, 1), (True, 2), (True, 0)]:
         taken = slots.take("a", Standing.STEADY)
         sizes.append(taken)
-        slots.learn("a", delivered=delivered)
+        slots.learn("a", delivered=delivered, seconds=seconds)
         slots.give_back("a", Standing.STEADY, taken)
-    assert sizes == [1, 2, 4, 8, 8, 1]
+    # A failure takes it back to one, and so does a success that took long.
+    assert sizes == [1, 2, 4, 8, 8, 1, 2, 1]
 
 
 def test_a_full_endpoint_is_named_and_given_nothing() -> None:
@@ -93,7 +95,7 @@ def test_what_is_remembered_is_bounded() -> None:
     slots = Slots(2)
     for number in range(5_000):
         slots.take(number, Standing.STEADY)
-        slots.learn(number, delivered=True)
+        slots.learn(number, delivered=True, seconds=0)
         slots.give_back(number, Standing.STEADY)
     assert len(slots._lanes) <= 1_026
 

@@ -199,7 +199,8 @@ async def _note(
     free = (
         sa.select(_endpoints.c.id)
         .where(ids_in(db, _endpoints.c.id, endpoint_ids), is_news)
-        .with_for_update(skip_locked=True)
+        # Whoever puts a message by holds the row's key, and is not in the way.
+        .with_for_update(skip_locked=True, key_share=True)
         .cte("free")
     )
     await db.execute(

@@ -74,11 +74,11 @@ async def replay_events(
     done = await service.replay(
         db,
         (shop_id, endpoint_id),
-        service.Replay(wish.since, wish.kinds, places.read(wish.after)),
+        service.Replay(wish.since, wish.kinds, places.read(wish.after).at),
         kept_days=desk.settings.webhook_kept_days,
         now=desk.now,
     )
-    return ReplayedShown(count=done.count, next_after=places.seal(done.next_after))
+    return ReplayedShown(count=done.count, next_after=places.seal(service.Place(done.next_after)))
 
 
 @router.get(_ENDPOINT + "/deliveries", dependencies=_READ, responses=refusals(InvalidCursor))

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 WINDOW_MAX = 8
+# Who takes longer than this gets one message at a time: a place is held for as long as it takes.
+QUICK_SECONDS = 2.0
 # How many idle endpoints' windows are remembered; one that is forgotten begins at one again.
 REMEMBERED_MAX = 1_024
 
@@ -27,10 +29,10 @@ class _Lane:
 class Slots:
     """The places of one worker.
 
-    An endpoint has one place, twice as many after each success up to eight, and one again after a
-    failure. All endpoints that are not steady share half of the places: however many of them hang
-    until their time is over, the other half is for those that answer. An eighth is for them alone,
-    so that a rush of the steady ones does not keep a new one waiting.
+    An endpoint has one place, twice as many after each quick success up to eight, and one again
+    after a failure or a slow success. All endpoints that are not steady share half of the places:
+    however many of them hang until their time is over, the other half is for those that answer. An
+    eighth is for them alone, so that a rush of the steady ones does not keep a new one waiting.
     """
 
     total: int
@@ -73,10 +75,11 @@ class Slots:
         if not lane.in_flight:
             self._remember(endpoint, lane)
 
-    def learn(self, endpoint: Hashable, *, delivered: bool) -> None:
-        """Widen or narrow an endpoint by what became of one of its messages."""
+    def learn(self, endpoint: Hashable, *, delivered: bool, seconds: float) -> None:
+        """Widen or narrow an endpoint by what became of one of its messages, and how soon."""
         lane = self._lanes[endpoint]
-        lane.window = min(lane.window * 2, WINDOW_MAX) if delivered else 1
+        is_quick = delivered and seconds < QUICK_SECONDS
+        lane.window = min(lane.window * 2, WINDOW_MAX) if is_quick else 1
 
     def _count(self, standing: Standing, count: int) -> None:
         self._taken += count

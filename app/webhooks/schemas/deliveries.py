@@ -11,7 +11,7 @@ from sqlalchemy.engine import RowMapping
 from app.core.http.schema import Shown
 from app.identity.schemas.common import example
 from app.webhooks.models import DeliveryCause, DeliveryState
-from app.webhooks.service import DeliveryView, Listing
+from app.webhooks.service import DeliveryView, Listing, Place
 
 _ID = "0192f0c1-a5e8-7000-a000-00000000000"
 _AT = "2026-06-18T04:00:00Z"
@@ -128,11 +128,11 @@ class WebhookEventList(Shown):
     model_config = example(events=[_MESSAGE], next_after="dGhlcmU", has_more=False)
 
     events: list[WebhookMessage]
-    next_after: str | None = Field(description="Pass it as `after`; null before the first event.")
+    next_after: str | None = Field(description="Pass it as `after`.")
     has_more: bool
 
     @classmethod
-    def of(cls, listing: Listing, seal: Callable[[UUID | None], str | None]) -> Self:
+    def of(cls, listing: Listing, seal: Callable[[Place], str | None]) -> Self:
         """As whoever fetches events sees them."""
         events = [WebhookMessage(**message) for message in listing.messages]
-        return cls(events=events, next_after=seal(listing.next_after), has_more=listing.has_more)
+        return cls(events=events, next_after=seal(listing.place), has_more=listing.has_more)

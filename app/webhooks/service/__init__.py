@@ -23,7 +23,7 @@ from app.webhooks.service.endpoints import (
     list_endpoints,
     switch_off,
 )
-from app.webhooks.service.events import Asked, Listing, list_events
+from app.webhooks.service.events import Asked, Listing, Place, list_events
 from app.webhooks.service.fanning import fan_out
 from app.webhooks.service.forgetting import forget
 from app.webhooks.service.secrets import Rotation, rotate_secret
@@ -35,6 +35,7 @@ __all__ = [
     "EndpointView",
     "Listing",
     "NewEndpoint",
+    "Place",
     "Replay",
     "Replayed",
     "Rotation",

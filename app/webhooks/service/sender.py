@@ -221,7 +221,9 @@ class Sender:
             raise
         for ended, standing in batch:
             endpoint = ended.delivery["endpoint_id"]
-            self._slots.learn(endpoint, delivered=ended.outcome is Outcome.DELIVERED)
+            delivered = ended.outcome is Outcome.DELIVERED
+            seconds = ended.answer.duration_ms / 1_000
+            self._slots.learn(endpoint, delivered=delivered, seconds=seconds)
             self._slots.give_back(endpoint, standing)
 
     async def _write_batch(self, batch: Sequence[Ended]) -> None:
