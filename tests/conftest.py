@@ -143,13 +143,20 @@ async def postgresql_test_url() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def own_postgresql(tables: Sequence[sa.Table]) -> AsyncIterator[str]:
-    """A database of one's own on the server of the tests, dropped afterwards."""
+async def own_postgresql(
+    tables: Sequence[sa.Table], *, is_durable: bool = False
+) -> AsyncIterator[str]:
+    """A database of one's own on the server of the tests, dropped afterwards.
+
+    Unless it has to be durable, a commit does not wait for the disk.
+    """
     server = postgresql_url()
     assert server
     name = f"quanpu_test_{uuid4().hex[:10]}"
     admin = await asyncpg.connect(server)
     await admin.execute(f'CREATE DATABASE "{name}"')
+    if not is_durable:
+        await admin.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
     address = urlsplit(server)._replace(path=f"/{name}").geturl()
     try:
         await create_tables(address.replace("postgresql://", "postgresql+asyncpg://"), tables)

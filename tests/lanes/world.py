@@ -456,7 +456,7 @@ async def world(backend: str, url: str = "") -> AsyncIterator[World]:
         if backend == "sqlite":
             url = f"sqlite:///{folder}/lane.db"
         elif not url:
-            url = await stack.enter_async_context(own_postgresql(()))
+            url = await stack.enter_async_context(own_postgresql((), is_durable=True))
         made = World(backend, url, folder)
         try:
             await made.migrate()
