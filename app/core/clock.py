@@ -12,6 +12,11 @@ from sqlmodel import Field, SQLModel
 from app.core.sql import is_postgresql, table, upsert
 
 
+def machine_ms() -> int:
+    """The machine's own milliseconds, uncorrected: what ids begin with."""
+    return time.time_ns() // 1_000_000
+
+
 class TestClockRow(SQLModel, table=True):
     """How far the test clock stands ahead of real time; one row, shared by all processes."""
 

@@ -1,9 +1,12 @@
 """Ids are UUIDv7: unguessable enough to be public, and sorted by the time they were made."""
 
+from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
 
 from uuid6 import uuid7
+
+from app.core.clock import machine_ms
 
 _TIME_BITS = 48
 _VERSION, _VARIANT = 7 << 76, 2 << 62
@@ -30,3 +33,8 @@ def derived_id(origin: UUID, name: str) -> UUID:
 def is_derived(made: UUID, origin: UUID) -> bool:
     """Whether an id was derived from this one: no other is made in the same millisecond."""
     return made != origin and made.int >> 128 - _TIME_BITS == origin.int >> 128 - _TIME_BITS
+
+
+def made_before(age: timedelta) -> UUID:
+    """Ids that this machine has made so long ago are smaller."""
+    return UUID(int=machine_ms() - int(age.total_seconds() * 1_000) << 128 - _TIME_BITS)

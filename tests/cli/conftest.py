@@ -50,7 +50,7 @@ async def empty_url(backend: str, tmp_path: Path) -> AsyncIterator[str]:
     if backend == "sqlite":
         yield f"sqlite:///{tmp_path}/cli.db"
         return
-    async with own_postgresql([]) as url:
+    async with own_postgresql([], is_durable=True) as url:
         yield url
 
 

@@ -1,6 +1,5 @@
 """A shop's facts as messages, for whoever fetches them instead of being sent them."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.ids import made_before
 from app.webhooks.models import EVERY_KIND
 from app.webhooks.repository import facts
 from app.webhooks.service.endpoints import checked_kinds
@@ -75,5 +75,4 @@ async def list_events(db: AsyncSession, shop_id: UUID, asked: Asked) -> Listing:
 
 def settled_before() -> UUID:
     """Facts with smaller ids are all there; ids begin with the milliseconds they were made in."""
-    milliseconds = int((time.time() - SETTLED_AFTER.total_seconds()) * 1_000)
-    return UUID(int=milliseconds << 80)
+    return made_before(SETTLED_AFTER)
