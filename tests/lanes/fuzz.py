@@ -51,7 +51,7 @@ async def seed(world: World) -> list[Role]:
     member, mate = await world.buyers(2)
     admin = await _operator(fair, now)
     ids = {
-        "shop_id": [fair.shop_id, (await fair.shop("other")).id],
+        "shop_id": [fair.shop_id, (await fair.shop("second")).id],
         "variant_id": [s.variant_id for s in stalls],
         "product_id": [fair.product_id, (await fair.product(fair.shop_id)).id],
         "campaign_id": [s.campaign_id for s in stalls],
