@@ -291,7 +291,7 @@ async def measure(backend: str, url: str, folder: Path) -> None:
 
 async def main() -> None:
     """Each database in turn."""
-    for backend in backends():
+    for backend in backends() if scale() == "full" else backends()[-1:]:
         with TemporaryDirectory(prefix="quanpu-export-") as name:
             folder = Path(name)
             async with empty(backend, folder) as url:

@@ -30,7 +30,7 @@ from tests.lanes.world import Buyer, Fair, Stall, World, say
 from tests.orders.market import ADDRESS
 
 # For each of the callers.
-SECONDS = {"full": 60, "ci": 8}
+SECONDS = {"full": 60, "ci": 6}
 OPERATOR = {"email": "fuzz@example.com", "password": "a-long-quiet-evening"}
 
 # Routes that are not called, and why; every other route of the OpenAPI file is.

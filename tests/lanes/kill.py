@@ -1,6 +1,6 @@
 """`make kill`: servers, workers and the database are killed under load, and nothing is lost.
 
-SCALE=ci|full, BACKENDS=sqlite,postgresql. On PostgreSQL the lane makes a server of its own, where
+SCALE=ci|full, BACKENDS=sqlite,postgresql; at ci scale it runs on one database. On PostgreSQL the lane makes a server of its own, where
 the machine has the programs for it. `--seed-fault NAME` breaks the database in that one way after
 a short story, or the installation before a whole run: the lane must then fail.
 """
@@ -24,7 +24,7 @@ from tests.lanes.checks import ident
 from tests.lanes.cluster import Cluster, own_cluster, why_not
 from tests.lanes.healing import Healing, followed
 from tests.lanes.history import Told
-from tests.lanes.lane import main, verdict
+from tests.lanes.lane import main, one_in_short, verdict
 from tests.lanes.process import HOST, Process
 from tests.lanes.report import Report
 from tests.lanes.shopper import Crowd, Shopper
@@ -424,4 +424,4 @@ _WANTED: Mapping[str, dict[str, set[str]]] = {
 
 
 if __name__ == "__main__":
-    asyncio.run(main(run, (*faults.FAULTS, *INSTALLATIONS), own_backends))
+    asyncio.run(main(run, (*faults.FAULTS, *INSTALLATIONS), one_in_short(own_backends)))

@@ -29,7 +29,7 @@ from tests.lanes.till import SECRET_KEY, Provider, bought, crowd_of, refund, unt
 from tests.lanes.world import World, scale, world
 
 # How many payments are captured before the copy is begun, and how many after it is done.
-CAPTURED: Mapping[str, int] = {"ci": 40, "full": 400}
+CAPTURED: Mapping[str, int] = {"ci": 25, "full": 400}
 LOAD_SECONDS_MAX = 600
 IDLE_SECONDS_MAX = 60
 RECONCILED_TRIES_MAX = 10

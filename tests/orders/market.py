@@ -1,18 +1,16 @@
 """A market for tests of the line of sale: a shop with one product, a campaign, and buyers."""
 
 from collections.abc import Awaitable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import SQLModel
 
 from app.audit.jobs import JOBS as AUDIT_JOBS
 from app.catalog.models import Shop
-from app.core.db import Database
 from app.core.ids import new_id
 from app.core.sql import table
 from app.groupbuy.models import Campaign, CampaignPrice, CampaignStatus
@@ -22,6 +20,7 @@ from app.wiring import JOBS
 from app.worker import Worker
 from tests.factories import Caller, Stand
 from tests.orders.books import books_balance, state_of
+from tests.recorded import once
 
 TIDY_AFTER_SECONDS = 300
 # What moves an order on; whatever tidies up comes seldom and has tests of its own.
@@ -53,26 +52,6 @@ def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     return document
 
 
-# By database and time: the ids of an open market, and every row that it consists of.
-Rows = list[tuple[sa.Table, list[dict[str, Any]]]]
-_opened: dict[tuple[bool, datetime], tuple[dict[str, Any], Rows]] = {}
-
-
-async def _taken_up(database: Database) -> Rows:
-    async with database.reading() as db:
-        kept = [
-            (t, (await db.execute(sa.select(t))).mappings())
-            for t in SQLModel.metadata.sorted_tables
-        ]
-        found = [(t, [dict(row) for row in rows]) for t, rows in kept]
-    return [(t, rows) for t, rows in found if rows]
-
-
-async def _lay_down(db: AsyncSession, rows: Rows) -> None:
-    for each, values in rows:
-        await db.execute(sa.insert(each), values)
-
-
 class Market(Stand):
     """A stand with a shop that is open, a variant in stock and a running campaign."""
 
@@ -82,27 +61,19 @@ class Market(Stand):
     campaign_id: UUID
 
     async def open(self) -> "Market":
-        """The market as it always is; after the first time its rows are laid down again."""
-        key = (self.database.settings.is_sqlite, self.now)
-        if found := _opened.get(key):
-            names, rows = found
-            vars(self).update(names)
-            await self.database.transact(lambda db: _lay_down(db, rows))
-            return self
-        before = set(vars(self))
-        await self.build()
-        names = {name: value for name, value in vars(self).items() if name not in before}
-        _opened[key] = names, await _taken_up(self.database)
+        """The market as it always is, in an empty database."""
+        vars(self).update(await once(self.database, "market", self.now, self._build))
         return self
 
-    async def build(self) -> None:
-        """All of it through the services."""
+    async def _build(self) -> dict[str, Any]:
+        before = set(vars(self))
         self.shop_id = (await self.shop("market")).id
         variant = await self.goods(
             self.shop_id, units=100, list_amount=LIST_AMOUNT, solo_amount=SOLO_AMOUNT
         )
         self.variant_id, self.product_id = variant.id, variant.product_id
         self.campaign_id = await self.campaign(size=3)
+        return {name: value for name, value in vars(self).items() if name not in before}
 
     async def campaign(
         self,
