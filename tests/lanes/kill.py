@@ -1,8 +1,9 @@
 """`make kill`: servers, workers and the database are killed under load, and nothing is lost.
 
-SCALE=ci|full, BACKENDS=sqlite,postgresql; at ci scale it runs on one database. On PostgreSQL the lane makes a server of its own, where
-the machine has the programs for it. `--seed-fault NAME` breaks the database in that one way after
-a short story, or the installation before a whole run: the lane must then fail.
+SCALE=ci|full, BACKENDS=sqlite,postgresql; at ci scale it runs on one database. On PostgreSQL the
+lane makes a server of its own, where the machine has the programs for it. `--seed-fault NAME`
+breaks the database in that one way after a short story, or the installation before a whole run:
+the lane must then fail.
 """
 
 import asyncio
