@@ -165,6 +165,8 @@ async def test_changes_are_kept_apart_by_their_version(
     shown = changed.json()
     assert (shown["url"], shown["kinds"]) == (body["url"], ["order.closed", "order.paid"])
     assert shown["secrets"] == made["secrets"]
+    # What the old place still answers is not held against the new one.
+    assert shown["enabled_at"] == clock.now().isoformat().replace("+00:00", "Z")
     sure = {row["kind"]: row["sure_from"] - SURE_AFTER for row in await board.rows(filters)}
     assert sure == {"order.paid": began, "order.closed": clock.now()}
     stale = board.owner.patch(path, {"description": "late"}, 1)

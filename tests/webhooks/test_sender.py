@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from app.core.db import Database
 from app.core.sql import table
 from app.settings import Settings
 from app.webhooks import service
 from app.webhooks.adapters.resolving import Resolver
-from app.webhooks.models import DisabledReason, EndpointState, WebhookSecret
+from app.webhooks.models import DisabledReason, EndpointState, WebhookEndpoint, WebhookSecret
 from app.webhooks.repository import sending as repository
 from app.webhooks.rules.schedule import PAUSES
 from app.webhooks.service import sender as sender_module
@@ -185,6 +186,37 @@ async def test_gone_switches_off_and_keeps_what_waits(
         assert await sender.run_once() == 3
     assert len(mine.heard) == heard + 3
     assert {d["state"] for d in await office.deliveries()} == {"delivered"}
+
+
+@pytest.mark.parametrize("status", [410, 500])
+async def test_what_the_old_place_answers_late_is_not_held_against_the_new_one(
+    office: PostOffice, clock: FrozenClock, status: int
+) -> None:
+    """The old host is taken down while its last messages are still on their way."""
+    shop_id, sender = await office.shop(), office.sender()
+    moved = asyncio.Event()
+
+    async def late(*line: Any) -> None:
+        await moved.wait()
+        await answers(status)(*line)
+
+    async with receiver(late) as old, receiver(answers(200)) as new:
+        endpoint = await office.endpoint(shop_id, old)
+        await office.facts(shop_id)
+        sending = asyncio.create_task(sender.run_once())
+        await until(lambda: old.heard)
+        clock.advance(seconds=1)
+        values = {"url": new.url, "enabled_at": clock.now()}
+        places = table(WebhookEndpoint)
+        change = sa.update(places).where(places.c.id == endpoint.id).values(values)
+        await office.database.transact(lambda db: db.execute(change))
+        moved.set()
+        await sending
+        row = await office.one_endpoint(endpoint.id)
+        assert (row["state"], row["failing_since"]) == ("enabled", None)
+        clock.advance(hours=1)
+        assert await sender.run_once() == 1
+    assert len(new.heard) == 1
 
 
 async def test_the_others_hear_that_one_is_switched_off(

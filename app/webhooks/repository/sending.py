@@ -172,35 +172,42 @@ async def release(db: AsyncSession, claimed: Sequence[sa.RowMapping]) -> None:
     await db.execute(sa.update(_deliveries).where(is_ours, _PENDING).values(lease_until=None))
 
 
-async def note_success(db: AsyncSession, endpoint_ids: Sequence[UUID], now: datetime) -> None:
-    """Endpoints that have taken a message are well, whatever was before."""
+async def note_success(db: AsyncSession, sent: Mapping[UUID, datetime], now: datetime) -> None:
+    """Endpoints that have taken a message are well, whatever was before.
+
+    `sent` says when each one's place was read: what another place answered is no news.
+    """
     is_news = sa.or_(
         _endpoints.c.failing_since.is_not(None),
         _endpoints.c.last_success_at.is_(None),
         _endpoints.c.last_success_at < now - SUCCESS_NOTED_EVERY,
     )
-    await _note(db, endpoint_ids, is_news, {"last_success_at": now, "failing_since": None})
+    await _note(db, sent, is_news, {"last_success_at": now, "failing_since": None})
 
 
-async def note_failure(db: AsyncSession, endpoint_ids: Sequence[UUID], now: datetime) -> None:
-    """Endpoints that have failed, from the first failure on."""
-    await _note(db, endpoint_ids, _endpoints.c.failing_since.is_(None), {"failing_since": now})
+async def note_failure(db: AsyncSession, sent: Mapping[UUID, datetime], now: datetime) -> None:
+    """Endpoints that have failed, from the first failure on; `sent` as above."""
+    await _note(db, sent, _endpoints.c.failing_since.is_(None), {"failing_since": now})
 
 
 async def _note(
     db: AsyncSession,
-    endpoint_ids: Sequence[UUID],
+    sent: Mapping[UUID, datetime],
     is_news: sa.ColumnElement[bool],
     values: Mapping[str, Any],
 ) -> None:
     """Write unless somebody else is just writing there: the next message brings the same news."""
-    if not endpoint_ids:
+    if not sent:
         return
+    rows = [{"id": endpoint_id, "read_at": at} for endpoint_id, at in sent.items()]
+    columns = {"id": sa.Uuid(), "read_at": _endpoints.c.enabled_at.type}
+    told = given(db, "sent", columns, rows)
     free = (
         sa.select(_endpoints.c.id)
-        .where(ids_in(db, _endpoints.c.id, endpoint_ids), is_news)
+        .join(told, told.c.id == _endpoints.c.id)
+        .where(told.c.read_at >= _endpoints.c.enabled_at, is_news)
         # Whoever puts a message by holds the row's key, and is not in the way.
-        .with_for_update(skip_locked=True, key_share=True)
+        .with_for_update(skip_locked=True, key_share=True, of=_endpoints)
         .cte("free")
     )
     await db.execute(
@@ -209,8 +216,9 @@ async def _note(
 
 
 async def failing(db: AsyncSession, endpoint_ids: Sequence[UUID]) -> Sequence[sa.RowMapping]:
-    """Of these endpoints the enabled ones, with since when they fail."""
-    query = sa.select(_endpoints.c.id, _endpoints.c.shop_id, _endpoints.c.failing_since).where(
+    """Of these endpoints the enabled ones, with since when they are and since when they fail."""
+    names = ("id", "shop_id", "failing_since", "enabled_at")
+    query = sa.select(*(_endpoints.c[name] for name in names)).where(
         ids_in(db, _endpoints.c.id, endpoint_ids), _endpoints.c.state == EndpointState.ENABLED
     )
     return await all_rows(db, query.order_by(_endpoints.c.id))

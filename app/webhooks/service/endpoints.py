@@ -153,7 +153,7 @@ async def edit_endpoint(
     if "url" in values:
         noted["host"] = [await _checked_host(values["url"], desk)]
         # What failed so far was another place.
-        values["failing_since"] = None
+        values |= {"failing_since": None, "enabled_at": desk.now}
     if not await repository.edit(db, shop_id, endpoint_id, values, version):
         raise VersionMismatch
     if kinds is not None:

@@ -200,7 +200,7 @@ class Sender:
         except Exception:
             log.exception("attempt_failed", delivery_id=str(letter.delivery["id"]))
             answer = _no_answer("internal")
-        self._ended.append((Ended(letter.delivery, at, answer), standing))
+        self._ended.append((Ended(letter.delivery, letter.read_at, at, answer), standing))
         self._news.set()
 
     async def _answer(self, letter: Letter, timestamp: int) -> Answer:

@@ -36,6 +36,7 @@ class Letter:
     """A claimed message with all that is needed to send it, or the word for why it cannot be."""
 
     delivery: sa.RowMapping
+    read_at: datetime
     target: Target | None = None
     secrets: Sequence[str] = ()
     body: bytes = b""
@@ -49,9 +50,10 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An attempt that is over."""
+    """An attempt that is over; where it went was read at `read_at`."""
 
     delivery: sa.RowMapping
+    read_at: datetime
     at: datetime
     answer: Answer
 
@@ -79,23 +81,23 @@ async def letters(
     def letter(row: sa.RowMapping) -> Letter:
         target = read_url(urls[row["endpoint_id"]], allow_loopback=allow_loopback)
         if isinstance(target, str):
-            return Letter(row, fault="url_refused")
+            return Letter(row, now, fault="url_refused")
         mine = secrets.get(row["endpoint_id"])
         if not mine:
-            return Letter(row, fault="secret_unreadable")
+            return Letter(row, now, fault="secret_unreadable")
         fact = facts[row["event_id"]] if row["event_id"] is not None else test_fact(row)
-        return Letter(row, target, mine, body_of(fact))
+        return Letter(row, now, target, mine, body_of(fact))
 
-    return [_or_fault(letter, row) for row in claimed]
+    return [_or_fault(letter, row, now) for row in claimed]
 
 
-def _or_fault(make: Callable[[sa.RowMapping], Letter], row: sa.RowMapping) -> Letter:
+def _or_fault(make: Callable[[sa.RowMapping], Letter], row: sa.RowMapping, now: datetime) -> Letter:
     """A message that cannot be made is one failure, and holds up no other."""
     try:
         return make(row)
     except Exception:
         log.exception("message_failed", delivery_id=str(row["id"]))
-        return Letter(row, fault="internal")
+        return Letter(row, now, fault="internal")
 
 
 def _opened(rows: Sequence[sa.RowMapping], sealer: Sealer) -> Mapping[UUID, list[str]]:
@@ -116,10 +118,10 @@ async def write_down(
     results = [_result(each, now, jitter()) for each in ended]
     await sending.write_results(db, results)
     await sending.write_attempts(db, [_attempt(each) for each in ended])
-    well = {e.delivery["endpoint_id"] for e in ended if e.outcome is Outcome.DELIVERED}
-    ill = {e.delivery["endpoint_id"] for e in ended} - well
-    await sending.note_success(db, sorted(well), now)
-    await sending.note_failure(db, sorted(ill), now)
+    well = {e.delivery["endpoint_id"]: e.read_at for e in ended if e.outcome is Outcome.DELIVERED}
+    ill = {e.delivery["endpoint_id"]: e.read_at for e in ended}
+    await sending.note_success(db, well, now)
+    await sending.note_failure(db, {i: at for i, at in ill.items() if i not in well}, now)
 
 
 def count(ended: Sequence[Ended]) -> None:
@@ -167,17 +169,20 @@ async def to_switch_off(
     db: AsyncSession, ended: Sequence[Ended], *, now: datetime
 ) -> list[tuple[UUID, UUID, DisabledReason]]:
     """Endpoints that are given up after these attempts, as (shop, endpoint, why)."""
-    failed = {
-        each.delivery["endpoint_id"]: each.outcome
-        for each in sorted(ended, key=lambda e: e.outcome is Outcome.GONE)
-        if each.outcome is not Outcome.DELIVERED
-    }
+    failed = [each for each in ended if each.outcome is not Outcome.DELIVERED]
     if not failed:
         return []
+    ids = sorted({each.delivery["endpoint_id"] for each in failed})
     found = []
-    for row in await sending.failing(db, sorted(failed)):
-        if failed[row["id"]] is Outcome.GONE:
+    for row in await sending.failing(db, ids):
+        # What an endpoint answered at another place, or before it was enabled again, is over.
+        outcomes = {
+            each.outcome
+            for each in failed
+            if each.delivery["endpoint_id"] == row["id"] and each.read_at >= row["enabled_at"]
+        }
+        if Outcome.GONE in outcomes:
             found.append((row["shop_id"], row["id"], DisabledReason.GONE))
-        elif is_given_up(row["failing_since"], now):
+        elif outcomes and is_given_up(row["failing_since"], now):
             found.append((row["shop_id"], row["id"], DisabledReason.FAILING))
     return found
