@@ -272,7 +272,7 @@ def test_a_listener_tells_each_event_once_and_survives_a_server_that_is_away() -
     assert [event and event["id"] for event in heard] == [
         "a", "b", "c", None, None, None, "d", None, "e",
     ]  # fmt: skip
-    assert tape.asked[1]["since"] == "2026-06-18T04:00:00+00:00"
+    assert {asked["since"] for asked in tape.asked[1:]} == {"2026-06-18T04:00:00+00:00"}
     assert [asked.get("after") for asked in tape.asked[2:]] == ["p1", "p2", "p2", "p2", "p2"]
 
 

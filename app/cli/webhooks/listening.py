@@ -45,7 +45,8 @@ class Listener:
                 continue
             yield from (event for event in page["events"] if self._is_new(event["id"]))
             if page["next_after"] is not None:
-                place = {"after": page["next_after"]}
+                # The minute that is told again may have begun before `since`.
+                place["after"] = page["next_after"]
             if not page["has_more"]:
                 yield None
 
