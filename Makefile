@@ -67,7 +67,7 @@ laws: $(DEV)  ## the laws of prices over thousands of random baskets
 	@$(BIN)/python -m pytest -n auto --hypothesis-profile=laws tests/promotions/pricing $(ARGS)
 
 race: $(DEV)  ## many clients on the last of everything (SCALE=ci|full)
-	@SCALE=$(SCALE) $(BIN)/python -m pytest -n auto tests/lanes
+	@SCALE=$(SCALE) $(BIN)/python -m pytest -n auto --dist loadgroup tests/lanes
 	@SCALE=$(SCALE) $(BIN)/python -m tests.lanes.race
 
 carts: $(DEV)  ## random carts: preview, quote and order are one price (SCALE=ci|full)

@@ -3,6 +3,9 @@
 from bench.beibei.recorded import Recorded, waves
 from bench.beibei.run import Plan, run
 from bench.beibei.table import side_by_side
+from tests.lanes.marks import SHORT
+
+pytestmark = SHORT
 
 GROUPS = [
     Recorded(1, 10, 7, succeeded=True, participant_ids=(11,)),

@@ -6,10 +6,10 @@ import pytest
 
 from tests.lanes import faults
 from tests.lanes.checks import CHECKS, Found, broken, broken_promises
-from tests.lanes.marks import SHORT
+from tests.lanes.marks import ON_ONE
 from tests.lanes.world import World
 
-pytestmark = SHORT
+pytestmark = ON_ONE
 
 
 async def found_after(sold: World, fault: faults.Fault | None) -> Found:

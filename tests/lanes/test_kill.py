@@ -17,12 +17,12 @@ from tests.lanes import cluster, kill
 from tests.lanes.cluster import Cluster, own_cluster, why_not
 from tests.lanes.healing import DUE, HEAL_SECONDS_MAX, Healing
 from tests.lanes.kill import FORGETS, INSTALLATIONS, Nemesis, Wanted, unfulfilled
-from tests.lanes.marks import SHORT
+from tests.lanes.marks import ON_ONE
 from tests.lanes.report import Report
 from tests.lanes.shopper import Crowd
 from tests.lanes.world import Net, Stall, World, says_come_again
 
-pytestmark = SHORT
+pytestmark = ON_ONE
 
 PROBLEM = {"content-type": "application/problem+json", "retry-after": "1"}
 BODY: dict[str, Any] = {"code": "unavailable", "status": 503}
