@@ -90,7 +90,7 @@ async def _start(made: World, provider: Provider, fault: str | None) -> None:
 
 
 async def _under_fire(made: World, report: Report, provider: Provider, nemesis: Nemesis) -> None:
-    crowd = await _crowd(made)
+    crowd = await crowd_at(made)
     members = await made.buyers(SHOPPERS * MEMBERS_EACH)
     await made.application.state.database.dispose()
     parties = [members[n::SHOPPERS] for n in range(SHOPPERS)]
@@ -118,7 +118,8 @@ async def _under_fire(made: World, report: Report, provider: Provider, nemesis: 
     _figures(report, crowd, payers[0], nemesis)
 
 
-async def _crowd(made: World) -> Crowd:
+async def crowd_at(made: World) -> Crowd:
+    """Stalls where groups fill, a roomy one, and one with soon nothing left."""
     stalls = [
         await made.fair.stall(units=100_000, size=size, group_seconds=GROUP_SECONDS)
         for size in (3, 2)

@@ -20,11 +20,10 @@ from tests.doubles.stripe.remote import Remote
 from tests.lanes.checks import broken
 from tests.lanes.copies import PostgresqlCopy, SqliteCopy, copy_of
 from tests.lanes.kill import MEMBERS_EACH, SHOPPERS
-from tests.lanes.kill_paying import ENV, GROUP_SECONDS, OF_THE_SANDBOX, settled
+from tests.lanes.kill_paying import ENV, OF_THE_SANDBOX, crowd_at, settled
 from tests.lanes.lane import by_the_product, main, one_in_short, processes
 from tests.lanes.money import CLEARING, OURS, by_intent, other, reconciled
 from tests.lanes.report import Report
-from tests.lanes.shopper import Crowd
 from tests.lanes.till import SECRET_KEY, Provider, bought, crowd_of, refund, until
 from tests.lanes.world import World, scale, world
 
@@ -52,7 +51,7 @@ class Disaster:
 
     async def live(self) -> None:
         """Buyers pay; amid that a copy is made; they go on until everything dies at once."""
-        crowd = await self._crowd()
+        crowd = await crowd_at(self.made)
         members = await self.made.buyers(SHOPPERS * MEMBERS_EACH)
         owner = await self.made.owner()
         payers = crowd_of(crowd, self.provider, [members[n::SHOPPERS] for n in range(SHOPPERS)])
@@ -155,16 +154,6 @@ class Disaster:
         )
         processes(made, report)
         report.table(made.net)
-
-    async def _crowd(self) -> Crowd:
-        fair = self.made.fair
-        stalls = [
-            await fair.stall(units=100_000, size=size, group_seconds=GROUP_SECONDS)
-            for size in (3, 2)
-        ]
-        roomy = await fair.stall(units=100_000, size=3, group_seconds=3 * GROUP_SECONDS)
-        narrow = await fair.stall(units=1_000, size=2, group_seconds=GROUP_SECONDS, stock_quota=12)
-        return Crowd(stalls, roomy, narrow)
 
     async def _captured(self, wanted: int, shoppers: list[asyncio.Task[None]]) -> int:
         """Wait until so many payments are captured; how many there are then."""
